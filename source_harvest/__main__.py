@@ -1,0 +1,6 @@
+"""`python -m source_harvest` is the same as the console script `source-harvest`."""
+
+from source_harvest.run import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,100 @@
+"""Which Harvest account is read: found by its ID, by its subdomain, or because there is only one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airbyte_cdk.models import FailureType
+
+from source_harvest.errors import HarvestError, Place
+
+if TYPE_CHECKING:
+    from source_harvest.transport import Transport
+
+ACCOUNTS = Place("list of accounts", "everyone")
+COMPANY = Place("company", "Administrators")
+
+
+@dataclass(frozen=True)
+class Account:
+    """A Harvest account that the credentials reach."""
+
+    id: str
+    name: str
+
+
+def reachable(transport: Transport) -> list[Account]:
+    """The Harvest accounts that the credentials reach; Forecast accounts are left out.
+
+    Raises `HarvestError`: a config error where Harvest rejects the credentials.
+    """
+    try:
+        body = transport.get(f"{transport.settings.identity_url}/api/v2/accounts", ACCOUNTS)
+    except HarvestError as error:
+        raise _rejected_credentials(error) if error.status == 401 else error from error
+    try:
+        entries = [entry for entry in body["accounts"] if entry["product"] == "harvest"]
+        return [Account(id=str(entry["id"]), name=str(entry.get("name"))) for entry in entries]
+    except (KeyError, TypeError) as cause:
+        message = "Harvest's list of accounts is not as documented; please report this message."
+        raise HarvestError(message, FailureType.system_error) from cause
+
+
+def resolve(transport: Transport, *, confirm: bool = False) -> str:
+    """The ID of the account that the settings mean.
+
+    Asks Harvest only where the settings hold no ID, or to `confirm` that the credentials reach it.
+    Raises a config `HarvestError` that names the accounts that would work.
+    """
+    wanted = transport.settings.account
+    if wanted and wanted.isdigit() and not confirm:
+        return wanted
+    accounts = reachable(transport)
+    if not wanted:
+        matching = accounts
+    elif wanted.isdigit():
+        matching = [account for account in accounts if account.id == wanted]
+    else:
+        matching = [account for account in accounts if _subdomain(transport, account) == wanted]
+    if len(matching) != 1:
+        raise _no_such_account(wanted, accounts)
+    return matching[0].id
+
+
+def why_rejected(transport: Transport, error: HarvestError) -> HarvestError:
+    """What is wrong after Harvest answered 401 or 404: the credentials, the account, or what `error` says."""
+    try:
+        resolve(transport, confirm=True)
+    except HarvestError as cause:
+        return cause if cause.status == 401 else error
+    return error
+
+
+def _subdomain(transport: Transport, account: Account) -> str | None:
+    """The subdomain of an account, or None where its user may not know (only administrators may)."""
+    try:
+        company = transport.get(f"{transport.settings.api_url}/company", COMPANY, account_id=account.id)
+    except HarvestError as error:
+        if error.status in {403, 404}:
+            return None
+        raise
+    host = urlsplit(str(company.get("base_uri"))).hostname or ""
+    return host.partition(".")[0]
+
+
+def _rejected_credentials(error: HarvestError) -> HarvestError:
+    cure = "Create a new personal access token at id.getharvest.com/developers, or authenticate again"
+    message = f"Harvest rejected the credentials (401): expired, revoked or mistyped. {cure}, in the source's settings."
+    return HarvestError(message, error.failure_type, status=401)
+
+
+def _no_such_account(wanted: str | None, accounts: list[Account]) -> HarvestError:
+    if wanted is None:
+        said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
+    else:
+        said = f'The config field "account_id" is {wanted!r}, which is no Harvest account that the credentials reach.'
+    listed = ", ".join(f"{account.id} ({account.name})" for account in accounts)
+    would_work = f"Accounts that would work: {listed}." if accounts else "They reach no Harvest account at all."
+    return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)

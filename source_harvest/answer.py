@@ -1,0 +1,87 @@
+"""Harvest's answers: one page of a list, its rows, where the next page is, and when it was written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from typing_extensions import override
+from urllib3 import BaseHTTPResponse
+
+Row = dict[str, Any]
+
+# Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
+LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
+
+
+class Answer(requests.Response):
+    """A response whose JSON body is parsed once, however many ask for it."""
+
+    @cached_property
+    def body(self) -> Any:
+        """The parsed body.
+
+        Raises `orjson.JSONDecodeError` where it is not JSON.
+        """
+        return orjson.loads(self.content)
+
+
+class AnswerAdapter(HTTPAdapter):
+    """Makes each response of a `requests.Session` an `Answer`."""
+
+    @override
+    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> Answer:
+        answer = Answer()
+        answer.__dict__.update(super().build_response(req, resp).__dict__)
+        return answer
+
+
+def body_of(response: requests.Response) -> Any:
+    """The JSON body of a response that an `AnswerAdapter` built.
+
+    Raises `orjson.JSONDecodeError` where it is not JSON.
+    """
+    if not isinstance(response, Answer):
+        raise TypeError(f"an answer is expected, not a {type(response).__name__}")
+    return response.body
+
+
+def moment_of(response: requests.Response) -> datetime:
+    """When Harvest began to work on this answer, by Harvest's own clock, in UTC and whole seconds.
+
+    The `Date` header says when the answer was finished, so the time it took is taken off.
+    Without that header it is the local clock less five minutes (docs/harvest-behaviour.md).
+    """
+    try:
+        finished = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
+    except (KeyError, ValueError):
+        finished = datetime.now(timezone.utc) - LOCAL_CLOCK_ALLOWANCE
+    return (finished - response.elapsed).replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of one of Harvest's lists."""
+
+    rows: list[Row]
+    next_url: str | None
+    moment: datetime
+
+    @classmethod
+    def of(cls, response: requests.Response, list_key: str) -> "Page":
+        """The page in a successful answer.
+
+        Raises `ValueError` where the answer is not such a page: half an envelope is never an empty list.
+        """
+        body = body_of(response)
+        if not isinstance(body, Mapping) or not isinstance(body.get(list_key), list):
+            raise ValueError(f'it has no list "{list_key}"')
+        links = body.get("links")
+        if not isinstance(links, Mapping) or "next" not in links:
+            raise ValueError('it has no link "next", so the end of the list cannot be told')
+        return cls(rows=body[list_key], next_url=links["next"], moment=moment_of(response))

@@ -1,0 +1,149 @@
+"""The source's settings: the config dict comes in here, is migrated and checked, and goes no further."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+import pendulum
+from pendulum.parsing.exceptions import ParserError
+
+from source_harvest.errors import config_error
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A config that was checked: whoever holds one need not ask again."""
+
+    credentials: Config
+    """As in the spec: `auth_type` and what belongs to it."""
+    account: str | None
+    """Harvest's account ID, or the account's subdomain, or None for the only account that there is."""
+    start: pendulum.DateTime | None
+    """Facts updated before this moment, in UTC, are left out."""
+    num_workers: int
+    """How many requests may be under way at once."""
+    api_url: str
+    """Without a slash at its end."""
+    identity_url: str
+    """Without a slash at its end."""
+
+    @property
+    def uses_oauth(self) -> bool:
+        """Whether the access token comes from a refresh token, and so can be renewed."""
+        return bool(self.credentials["auth_type"] == "Client")
+
+    @classmethod
+    def of(cls, config: Config, spec: Mapping[str, Any]) -> "Settings":
+        """The settings in a config, by the spec's `connectionSpecification`.
+
+        Raises a config `HarvestError` that names the first field that is wrong, what it holds and what it may hold.
+        """
+        config = migrated(config)
+        _check(config, spec)
+        api_url = _url(config, "api_url", spec)
+        return cls(
+            credentials=config["credentials"],
+            account=_account(config.get("account_id")),
+            start=_moment(config, "replication_start_date"),
+            num_workers=config.get("num_workers", spec["properties"]["num_workers"]["default"]),
+            api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
+            identity_url=_url(config, "identity_url", spec),
+        )
+
+
+def migrated(config: Config) -> Config:
+    """The config in today's shape: the same object where there is nothing to migrate.
+
+    Older configs hold `api_token` at the top, or credentials without `auth_type`.
+    """
+    if "credentials" not in config and "api_token" in config:
+        rest = {key: value for key, value in config.items() if key != "api_token"}
+        config = {**rest, "credentials": {"api_token": config["api_token"]}}
+    credentials = config.get("credentials")
+    if isinstance(credentials, Mapping) and "auth_type" not in credentials:
+        auth_type = "Client" if "refresh_token" in credentials else "Token"
+        config = {**config, "credentials": {"auth_type": auth_type, **credentials}}
+    return config
+
+
+def _check(config: Config, spec: Mapping[str, Any]) -> None:
+    _check_fields(config, spec, "")
+    credentials = config["credentials"]
+    options = {
+        option["properties"]["auth_type"]["const"]: option for option in spec["properties"]["credentials"]["oneOf"]
+    }
+    option = options.get(str(credentials["auth_type"]))
+    if option is None:
+        raise config_error(
+            f'The config field "credentials.auth_type" is {credentials["auth_type"]!r}. '
+            f"Valid values are: {', '.join(options)}."
+        )
+    _check_fields(credentials, option, "credentials.")
+
+
+def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> None:
+    for name, described in schema["properties"].items():
+        if values.get(name) in (None, ""):
+            if name in schema["required"]:
+                raise config_error(f'The config field "{prefix}{name}" is missing. It must be {_valid(described)}.')
+            continue
+        # The formats are annotations for the form; the pattern decides, and the parser after it.
+        validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
+        if not validator.is_valid(values[name]):
+            held = "a value that is not shown here" if _is_secret(described) else repr(values[name])
+            raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
+
+
+def _is_secret(described: Mapping[str, Any]) -> bool:
+    return "oneOf" in described or bool(described.get("airbyte_secret"))
+
+
+def _valid(described: Mapping[str, Any]) -> str:
+    """What a field may hold, as the end of a sentence."""
+    if "oneOf" in described:
+        return f"an object, one of: {', '.join(option['title'] for option in described['oneOf'])}"
+    if described["type"] == "integer":
+        return f"a whole number from {described['minimum']} to {described['maximum']}"
+    example = f", for example {described['examples'][0]!r}" if described.get("examples") else ""
+    return f"{described['pattern_descriptor']}{example}"
+
+
+def _account(account: str | None) -> str | None:
+    """The account ID or bare subdomain in what a user typed or pasted."""
+    return re.sub(r"^https?://|\.harvestapp\.com/?$", "", account).lower() if account else None
+
+
+def _moment(config: Config, name: str) -> pendulum.DateTime | None:
+    if not config.get(name):
+        return None
+    try:
+        moment = pendulum.parse(config[name])
+    except (ParserError, ValueError):
+        raise config_error(f'The config field "{name}" is {config[name]!r}, which is no day of the calendar.') from None
+    if not isinstance(moment, pendulum.DateTime):
+        raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
+    return moment.in_timezone("UTC")
+
+
+def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
+    url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
+    parts = urlsplit(url)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
+        raise config_error(
+            f'The config field "{name}" is {url!r}. '
+            "It must be an https:// address, or http:// on this machine (127.0.0.1), so that the token stays private."
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

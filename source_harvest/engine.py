@@ -1,0 +1,152 @@
+"""A sync: the configured streams, their lists and what hangs on them, on the CDK's concurrent engine."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from queue import Queue
+from threading import BoundedSemaphore, Event, Thread
+from typing import Any
+
+from airbyte_cdk.models import AirbyteMessage, FailureType
+from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.message import InMemoryMessageRepository
+from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
+from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
+from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
+from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
+from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_harvest.cursor import MomentCursor
+from source_harvest.errors import HarvestError
+from source_harvest.listing import Listing, Reader
+from source_harvest.partitions import StreamPartitions, UnknownStream
+from source_harvest.stream import HarvestStream
+
+# Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
+QUEUE_SIZE = 2_000
+
+
+class Engine:
+    """Runs one sync, with at most `num_workers` lists being read at once."""
+
+    def __init__(self, num_workers: int, logger: logging.Logger) -> None:
+        self._num_workers = num_workers
+        self._logger = _without_stack_traces(logger)
+        self._slots = BoundedSemaphore(num_workers)
+        self._stop = Event()
+        self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
+        # On the same queue as the records, so that no state overtakes the rows that it vouches for.
+        self._messages = ConcurrentMessageRepository(self._queue, InMemoryMessageRepository())
+        self._states = ConnectorStateManager()
+
+    def read(self, readers: list[Reader], unknown: list[str]) -> Iterator[AirbyteMessage]:
+        """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
+
+        Raises `HarvestError` at the end where a stream failed. May be given up at any message: its threads then end.
+        """
+        streams: list[AbstractStream] = [*self._known(readers), *(self._unknown(name) for name in unknown)]
+        if not streams:
+            return
+        failures: dict[str, FailureType] = {}
+        try:
+            for message in self._source(len(streams)).read(streams):
+                _note_failure(message, failures)
+                yield message
+        except AirbyteTracedException as error:
+            raise _summary(failures, of=len(streams)) if failures else error from error
+        except BaseException:
+            # The workers would wait for ever for room in a queue that nobody empties.
+            self._stop.set()
+            Thread(target=_drain, args=(self._queue,), daemon=True).start()
+            raise
+
+    def _source(self, stream_count: int) -> ConcurrentSource:
+        # Each stream has a thread of its own, which mostly waits for lists, beside those that read.
+        return ConcurrentSource.create(
+            num_workers=self._num_workers + stream_count,
+            initial_number_of_partitions_to_generate=stream_count,
+            logger=self._logger,
+            slice_logger=DebugSliceLogger(),
+            message_repository=self._messages,
+            queue=self._queue,
+        )
+
+    def _known(self, readers: list[Reader]) -> Iterator[DefaultStream]:
+        listings = self._listings(readers)
+        for reader in readers:
+            stream = reader.stream
+            cursor = MomentCursor(stream.cursor_column, partial(self._emit, stream.name))
+            needed = [listings[source] for source in stream.lists()]
+            yield DefaultStream(
+                partition_generator=StreamPartitions(reader, needed, cursor, self._slots),
+                name=stream.name,
+                json_schema=stream.get_json_schema,
+                primary_key=stream.key_columns,
+                cursor_field=CursorField(stream.cursor_column) if stream.cursor_column else None,
+                logger=self._logger,
+                cursor=cursor,
+            )
+
+    def _unknown(self, name: str) -> DefaultStream:
+        return DefaultStream(
+            partition_generator=UnknownStream(name),
+            name=name,
+            json_schema={},
+            primary_key=[],
+            cursor_field=None,
+            logger=self._logger,
+            cursor=MomentCursor(None, partial(self._emit, name)),
+        )
+
+    def _listings(self, readers: list[Reader]) -> dict[type[HarvestStream], Listing]:
+        readers_of: dict[type[HarvestStream], list[Reader]] = {}
+        for reader in readers:
+            for source in reader.stream.lists():
+                readers_of.setdefault(source, []).append(reader)
+        return {
+            source: Listing(sharing[0].stream.sibling(source), sharing, self._stop)
+            for source, sharing in readers_of.items()
+        }
+
+    def _emit(self, stream: str, state: Mapping[str, Any]) -> None:
+        self._states.update_state_for_stream(stream, None, state)
+        self._messages.emit_message(self._states.create_state_message(stream, None))
+
+
+def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:
+    error = message.trace.error if message.trace else None
+    if error and error.stream_descriptor:
+        failures.setdefault(error.stream_descriptor.name, error.failure_type or FailureType.system_error)
+
+
+def _summary(failures: Mapping[str, FailureType], of: int) -> HarvestError:
+    """One error for the sync: the platform tries again unless it takes a user to mend it."""
+    types = set(failures.values())
+    failure_type = next(t for t in (FailureType.config_error, FailureType.system_error, *types) if t in types)
+    return HarvestError(
+        f"{len(failures)} of {of} streams could not be read to their end: {', '.join(sorted(failures))}. "
+        "The error of each says why. The other streams are complete.",
+        failure_type,
+    )
+
+
+def _drain(queue: Queue[QueueItem]) -> None:
+    while True:
+        queue.get()
+
+
+def _without_stack_traces(logger: logging.Logger) -> logging.Logger:
+    """A logger for which an error that the connector understands is one line."""
+    quiet = logging.Logger(f"{logger.name}.engine", logger.getEffectiveLevel())  # noqa: LOG001 - none that others share
+    quiet.parent = logger
+    quiet.addFilter(_forget_stack_trace)
+    return quiet
+
+
+def _forget_stack_trace(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], HarvestError):
+        record.exc_info = None
+    return True

@@ -1,0 +1,166 @@
+"""What each of Harvest's answers means: go on, try again, or stop with a sentence that a user can act on.
+
+An error message has three parts: what Harvest said, what to change, and where.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
+from airbyte_cdk.utils import AirbyteTracedException
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+from typing_extensions import override
+
+from source_harvest.answer import body_of
+
+# How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
+QUOTE_LENGTH = 200
+
+
+class HarvestError(AirbyteTracedException):
+    """A failure told in the user's terms; `status` is Harvest's HTTP status, or None where it never answered."""
+
+    def __init__(self, message: str, failure_type: FailureType, status: int | None = None) -> None:
+        super().__init__(internal_message=message, message=message, failure_type=failure_type)
+        self.status = status
+
+
+def config_error(message: str) -> HarvestError:
+    """An error that the user mends in the source's settings."""
+    return HarvestError(message, FailureType.config_error)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in Harvest a request goes, in the words that an error message needs."""
+
+    name: str
+    """What is read there, such as "invoices"."""
+    readable_by: str
+    """Which users may read it, such as "Administrators"."""
+    belongs_to_parent: bool = False
+    """True for the lists below a single record, which vanish with it."""
+
+
+def told(error: Exception, place: Place) -> Exception:
+    """The error as a user is told of it: rows that are not what Harvest documents make one clear sentence."""
+    if not isinstance(error, KeyError | TypeError | AttributeError | ValueError):
+        return error
+    what = f"{type(error).__name__}: {filter_secrets(str(error)[:QUOTE_LENGTH])}"
+    message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
+    return HarvestError(message, FailureType.system_error)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    action: ResponseAction
+    failure_type: FailureType
+    advice: str
+
+
+_RULES = {
+    401: _Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Check the credentials and the account ID in the source's settings.",
+    ),
+    403: _Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "The Harvest user behind these credentials may not read {name}, which is open to {readable_by}. "
+        "Give that user the role in Harvest, use another user's credentials, or deselect the stream.",
+    ),
+    404: _Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Either the account ID in the source's settings is not one that these credentials reach, "
+        "or the module that holds {name} is switched off in Harvest.",
+    ),
+}
+_REDIRECTED = _Rule(
+    ResponseAction.FAIL,
+    FailureType.config_error,
+    "The connector follows no redirect with your credentials. Check api_url in the source's settings.",
+)
+_RETRIED = _Rule(
+    ResponseAction.RETRY,
+    FailureType.transient_error,
+    "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again.",
+)
+_REFUSED = _Rule(
+    ResponseAction.FAIL,
+    FailureType.system_error,
+    "The connector asked something that Harvest does not take; please report this message.",
+)
+
+
+def _rule_for(status: int) -> _Rule:
+    if status >= 500 or status in {408, 429}:
+        return _RETRIED
+    if 300 <= status < 400:
+        return _REDIRECTED
+    return _RULES.get(status, _REFUSED)
+
+
+def quote(response: requests.Response) -> str:
+    """What Harvest said in a failed answer, as one short line without secrets."""
+    try:
+        body = orjson.loads(response.content)
+        text = body.get("message") or body.get("error_description") or body.get("error")
+    except (orjson.JSONDecodeError, AttributeError):
+        text = "an HTML page" if b"<html" in response.content[:500].lower() else response.text
+    return filter_secrets(" ".join(str(text or "no message").split())[:QUOTE_LENGTH])
+
+
+class HarvestErrorHandler(ErrorHandler):
+    """Judges each answer for the CDK's HTTP client.
+
+    Faults that may pass are retried by the client; a 401 is retried once with a fresh token where
+    `refreshes_token`; all else that is not a success raises a `HarvestError`.
+    """
+
+    def __init__(self, place: Place, *, refreshes_token: bool) -> None:
+        self._place = place
+        self._refreshes_token = refreshes_token
+
+    @property
+    @override
+    def max_retries(self) -> int:
+        return 5
+
+    @property
+    @override
+    def max_time(self) -> int:
+        return 600
+
+    @override
+    def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
+        if not isinstance(response, requests.Response):
+            return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
+        if response.status_code == 200:
+            return self._judge_body(response)
+        if response.status_code == 401 and self._refreshes_token:
+            return ErrorResolution(ResponseAction.REFRESH_TOKEN_THEN_RETRY, FailureType.config_error)
+        if response.status_code == 404 and self._place.belongs_to_parent:
+            return ErrorResolution(ResponseAction.IGNORE)
+        said = f"Harvest answered {response.status_code} ({quote(response)})"
+        rule = _rule_for(response.status_code)
+        if rule.action is ResponseAction.RETRY:
+            return self._retry(said)
+        advice = rule.advice.format(name=self._place.name, readable_by=self._place.readable_by)
+        raise HarvestError(
+            f"{said} to the request for {self._place.name}. {advice}", rule.failure_type, response.status_code
+        )
+
+    def _judge_body(self, response: requests.Response) -> ErrorResolution:
+        try:
+            body_of(response)
+        except orjson.JSONDecodeError:
+            return self._retry(f"the answer was not JSON ({quote(response)})")
+        return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _retry(self, reason: str) -> ErrorResolution:
+        message = f"Harvest's {self._place.name} could not be read: {filter_secrets(reason)}. {_RETRIED.advice}"
+        return ErrorResolution(ResponseAction.RETRY, _RETRIED.failure_type, message)

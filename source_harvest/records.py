@@ -1,0 +1,89 @@
+"""How a row of Harvest's becomes a record: whole as it came, with flat keys and typed times beside it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from source_harvest.answer import Row
+    from source_harvest.stream import HarvestStream
+
+logger = logging.getLogger("airbyte")
+
+_CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
+
+
+class Shape:
+    """The columns that a stream's records have beyond what Harvest sends, worked out once from the stream's facts."""
+
+    def __init__(self, stream: type[HarvestStream]) -> None:
+        self._flat = [(column, column.removesuffix("_id"), "id") for column in stream.foreign_keys]
+        self._flat += [
+            (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
+        ]
+        self._clock_times = stream.clock_times
+        self._flags = stream.access_role_flags
+        self._warned: set[str] = set()
+
+    def record(self, row: Row) -> Row:
+        """The row itself, with its flat columns added; a null reference gives a null key.
+
+        Raises `AttributeError` where Harvest sends something else than an object for a reference.
+        """
+        for column, nested, field in self._flat:
+            if nested in row:
+                reference = row[nested]
+                row[column] = None if reference is None else reference.get(field)
+            else:
+                row.setdefault(column, None)
+        for column in self._clock_times:
+            row[column] = self._time(column, row.get(column))
+        if self._flags:
+            self._add_flags(row)
+        return row
+
+    def _time(self, column: str, value: str | None) -> str | None:
+        if value is None:
+            return None
+        time = time_of_day(value)
+        if time is None and column not in self._warned:
+            self._warned.add(column)
+            logger.warning("%s holds %r, which is no time of day that is known; such values become null", column, value)
+        return time
+
+    def _add_flags(self, row: Row) -> None:
+        roles = row.get("access_roles")
+        for column, implied_by in self._flags.items():
+            if column not in row:
+                row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
+
+
+def time_of_day(displayed: str) -> str | None:
+    """The time "HH:MM:SS" that an account displays as "3:00pm" or "15:00"; None for anything else."""
+    parts = _CLOCK_TIME.fullmatch(displayed.strip())
+    if not parts:
+        return None
+    hour, minute, second = int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0)
+    if parts["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if parts["half"].lower() == "pm" else 0)
+    return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None
+
+
+def changed_since(rows: list[Row], moment: str | None) -> list[Row]:
+    """The rows updated at or after a moment ("2024-01-31T10:00:00Z", whole seconds); all of them for None.
+
+    A row that does not say when it was updated counts as changed.
+    """
+    if moment is None:
+        return rows
+    return [row for row in rows if (row.get("updated_at") or moment)[:19] >= moment[:19]]
+
+
+def by_id(rows: list[Row]) -> Mapping[int, Row]:
+    """The rows under their ids."""
+    return {row["id"]: row for row in rows}

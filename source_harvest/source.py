@@ -1,0 +1,154 @@
+"""The connector: spec, check, discover and read."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from airbyte_cdk.config_observation import create_connector_config_control_message
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
+    ConfiguredAirbyteStream,
+    Status,
+    SyncMode,
+)
+from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources.streams import Stream
+from typing_extensions import override
+
+from source_harvest import accounts
+from source_harvest.config import Config, Settings, migrated
+from source_harvest.cursor import OVERLAP, cursor_in, timestamp
+from source_harvest.engine import Engine
+from source_harvest.errors import HarvestError, Place, config_error
+from source_harvest.files import read_json
+from source_harvest.listing import Reader
+from source_harvest.stream import HarvestStream
+from source_harvest.streams import STREAMS
+from source_harvest.transport import Transport
+
+SIGNED_IN_USER = Place("signed-in user", "everyone")
+
+
+class SourceHarvest(AbstractSource):
+    """Reads a Harvest account."""
+
+    def __init__(self) -> None:
+        self._messages = InMemoryMessageRepository()
+
+    @property
+    @override
+    def message_repository(self) -> MessageRepository:
+        return self._messages
+
+    @staticmethod
+    @override
+    def read_config(config_path: str) -> dict[str, Any]:
+        config = read_json(config_path, "config")
+        if not isinstance(config, dict):
+            raise config_error(f"The config file {config_path} must hold a JSON object.")
+        return config
+
+    @classmethod
+    @override
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        try:
+            return ConfiguredAirbyteCatalogSerializer.load(read_json(catalog_path, "catalog"))
+        except ValueError as error:
+            reason = str(error).splitlines()[-1].removeprefix("- ")
+            raise config_error(f"The catalog file {catalog_path} is no configured catalog: {reason}.") from None
+
+    @classmethod
+    @override
+    def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
+        states = read_json(state_path, "state") if state_path else []
+        try:
+            loaded = [AirbyteStateMessageSerializer.load(state) for state in states or []]
+        except (ValueError, TypeError):
+            loaded = None
+        if loaded is None or any(message.stream is None for message in loaded):
+            raise config_error(
+                f"The state file {state_path} must hold a list of Airbyte's state messages, one per stream. "
+                "Give the state that the last sync emitted, or none to read everything."
+            )
+        return loaded
+
+    @override
+    def configure(self, config: Config, temp_dir: str) -> Config:
+        """The config in today's shape; where that is new, the platform is asked to keep it."""
+        today = migrated(config)
+        if today is not config:
+            self._messages.emit_message(create_connector_config_control_message(dict(today)))
+        return super().configure(today, temp_dir)
+
+    @override
+    def check(self, logger: logging.Logger, config: Config) -> AirbyteConnectionStatus:
+        succeeded, error = self.check_connection(logger, config)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=error)
+
+    @override
+    def check_connection(self, logger: logging.Logger, config: Config) -> tuple[bool, str | None]:
+        """Whether Harvest knows the credentials and lets them into the account: true for every role."""
+        try:
+            transport = self._transport(config)
+            account_id = accounts.resolve(transport, confirm=True)
+            transport.use_account(account_id)
+            user = transport.get(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
+        except HarvestError as error:
+            return False, str(error)
+        logger.info("Harvest account %s, as %s", account_id, " and ".join(user.get("access_roles") or ["a user"]))
+        return True, None
+
+    @override
+    def streams(self, config: Config) -> list[Stream]:
+        transport = self._transport(config)
+        return [stream(transport) for stream in STREAMS]
+
+    @override
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Config,
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """The messages of a sync.
+
+        Raises `HarvestError`, where a single stream failed after all others were read.
+        """
+        transport = self._transport(config)
+        states = ConnectorStateManager(state)
+        known = {stream.name: stream for stream in (kind(transport) for kind in STREAMS)}
+        configured = {stream.stream.name: stream for stream in catalog.streams}
+        readers = [
+            _reader(stream, configured[name], states, transport.settings)
+            for name, stream in known.items()
+            if name in configured
+        ]
+        transport.use_account(accounts.resolve(transport))
+        engine = Engine(transport.settings.num_workers, logger)
+        yield from engine.read(readers, unknown=[name for name in configured if name not in known])
+
+    def _transport(self, config: Config) -> Transport:
+        spec = self.spec(logging.getLogger("airbyte")).connectionSpecification
+        return Transport(Settings.of(config, spec), config)
+
+
+def _reader(
+    stream: HarvestStream,
+    configured: ConfiguredAirbyteStream,
+    states: ConnectorStateManager,
+    settings: Settings,
+) -> Reader:
+    start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
+    cursor = None
+    if stream.cursor_column and configured.sync_mode is SyncMode.incremental:
+        cursor = cursor_in(stream.name, states.get_stream_state(stream.name, None), stream.cursor_column)
+    since = timestamp(cursor - OVERLAP) if cursor else None
+    return Reader(stream, max(filter(None, (since, start)), default=None), start)

@@ -1,0 +1,218 @@
+"""What all streams share: how a list of Harvest's is asked for, and how its rows become records."""
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import requests
+from airbyte_cdk.models import FailureType, SyncMode
+from airbyte_cdk.sources.streams.http import HttpStream
+from typing_extensions import override
+
+from source_harvest.answer import Page, Row
+from source_harvest.cursor import second_before
+from source_harvest.errors import HarvestError, Place
+from source_harvest.records import Shape, changed_since
+from source_harvest.transport import REQUEST_KWARGS, Transport
+
+# The most rows that Harvest puts on a page; asked for always, because not every list has it as its default.
+PER_PAGE = 2000
+
+Slice = Mapping[str, Any]
+"""What one request series asks for: `updated_since`, and for lists below a record that record's id."""
+
+
+class HarvestStream(HttpStream):
+    """A list at the top of Harvest's API, and the base of all streams.
+
+    A class says only where it differs: its name in snake case is the stream, the path, the list key and the schema.
+    An instance serves one read.
+    """
+
+    primary_key: str | list[str] = "id"
+    cursor_field: str | list[str] = "updated_at"
+    resource: ClassVar[str] = ""
+    """The path below the API's address, which is also the list key. Empty: the stream's name."""
+    readable_by: ClassVar[str] = "Administrators"
+    """Which users Harvest lets read the list."""
+    limited_by_start_date: ClassVar[bool] = False
+    """True for facts, false for what facts refer to."""
+    foreign_keys: ClassVar[Mapping[str, str]] = {}
+    """Column -> the stream it points to. `client_id` is the `id` of the nested `client`."""
+    flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Nested object -> further fields of it that become columns, such as `receipt_url`."""
+    clock_times: ClassVar[tuple[str, ...]] = ()
+    """Columns that hold a time of day as the account displays it."""
+    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Boolean column -> the access roles that imply it."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._http_client = transport.client(self.place)
+        self._shape = Shape(type(self))
+
+    @property
+    @override
+    def is_resumable(self) -> bool:
+        return self.supports_incremental
+
+    @property
+    def cursor_column(self) -> str | None:
+        """The column that says when a record changed, or None where Harvest cannot be asked for changes."""
+        return self.cursor_field if isinstance(self.cursor_field, str) else None
+
+    @property
+    def key_columns(self) -> list[str]:
+        """The columns that together name a record."""
+        return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
+
+    # What the engine asks of a stream. Streams are made of lists, and each list is read once for all streams of it.
+
+    @classmethod
+    def lists(cls) -> "tuple[type[HarvestStream], ...]":
+        """The streams whose lists this one is made of."""
+        return (cls,)
+
+    def sibling(self, kind: "type[HarvestStream]") -> "HarvestStream":
+        """The stream of that kind in the same read."""
+        return self if type(self) is kind else kind(self._transport)
+
+    def list_since(self, since: str | None) -> str | None:
+        """From which change on its lists must be read, so that it finds its own changes `since`."""
+        return since
+
+    def take(self, source: "type[HarvestStream]", rows: list[Row], since: str | None) -> Iterable[Row]:
+        """The records that a page of one of its lists yields at once."""
+        return map(self._shape.record, changed_since(rows, since))
+
+    def slices(self, since: str | None) -> Iterable[Slice]:
+        """What is left to read when its lists have been read."""
+        return ()
+
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        """The records of one slice, from all its pages.
+
+        Raises `HarvestError`.
+        """
+        for page in self.pages(stream_slice):
+            yield from self.take(type(self), page.rows, stream_slice.get("updated_since"))
+
+    @override
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[Row]:
+        # The CDK's own method reads a single page where a stream has no cursor.
+        return self.read_slice(stream_slice or {})
+
+    # How a list is asked for.
+
+    def pages(self, stream_slice: Slice) -> Iterator[Page]:
+        """The pages of a list, first to last; none where the record that it belongs to is gone.
+
+        Raises `HarvestError`.
+        """
+        token = None
+        asked: set[str] = set()
+        while True:
+            with self._transport.explained():
+                request, response = self._fetch_next_page(stream_slice, None, token)
+            if not response.ok:
+                self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
+                return
+            page = self._page(response)
+            yield page
+            if page.next_url is None:
+                return
+            if page.next_url in asked:
+                raise self._malformed("its pages lead round in a circle")
+            asked.add(page.next_url)
+            token = self.next_page_token(response)
+
+    @property
+    def place(self) -> Place:
+        """Where it is read, for error messages."""
+        return Place(self.resource or self.name, self.readable_by)
+
+    @property
+    def list_key(self) -> str:
+        """Under which key of an answer the rows are."""
+        return self.resource or self.name
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return f"{self._transport.settings.api_url}/"
+
+    @override
+    def path(
+        self,
+        *,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> str:
+        return next_page_token["url"] if next_page_token else self.first_path(stream_slice or {})
+
+    def first_path(self, stream_slice: Slice) -> str:
+        """The path of the first page, below the API's address."""
+        return self.resource or self.name
+
+    @override
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        if next_page_token:
+            return {}
+        since = (stream_slice or {}).get("updated_since")
+        return {"per_page": PER_PAGE, **({"updated_since": second_before(since)} if since else {})}
+
+    @override
+    def request_kwargs(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        return REQUEST_KWARGS
+
+    @override
+    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        """The address of the next page, as Harvest gives it; the token is sent to no other host than the configured.
+
+        Raises `HarvestError` where it points elsewhere.
+        """
+        url = self._page(response).next_url
+        if url is None:
+            return None
+        if urlsplit(url)[:2] != urlsplit(self.url_base)[:2]:
+            raise self._malformed("its next page is on another host, which is not given your credentials")
+        return {"url": url}
+
+    @override
+    def parse_response(
+        self,
+        response: requests.Response,
+        *,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Iterable[Row]:
+        return self._page(response).rows
+
+    def _page(self, response: requests.Response) -> Page:
+        try:
+            return Page.of(response, self.list_key)
+        except ValueError as error:
+            raise self._malformed(str(error)) from error
+
+    def _malformed(self, what: str) -> HarvestError:
+        message = f"Harvest's answer for {self.place.name} is not as documented: {what}. Please report this message."
+        return HarvestError(message, FailureType.system_error)

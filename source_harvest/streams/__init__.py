@@ -1,0 +1,56 @@
+"""All streams, in the order of Harvest's own reference, each made-up one after the list that it comes from."""
+
+from source_harvest.stream import HarvestStream
+from source_harvest.streams.clients import Clients, Contacts
+from source_harvest.streams.estimates import (
+    EstimateItemCategories,
+    EstimateLineItems,
+    EstimateMessages,
+    Estimates,
+)
+from source_harvest.streams.expenses import ExpenseCategories, Expenses
+from source_harvest.streams.invoices import (
+    InvoiceItemCategories,
+    InvoiceLineItems,
+    InvoiceMessages,
+    InvoicePayments,
+    Invoices,
+)
+from source_harvest.streams.projects import (
+    Projects,
+    ProjectTasks,
+    ProjectUsers,
+    UserProjects,
+    UserProjectTasks,
+)
+from source_harvest.streams.roles import Roles, UserRoles
+from source_harvest.streams.tasks import Tasks
+from source_harvest.streams.time_entries import TimeEntries, TimeEntryExternalReference
+from source_harvest.streams.users import Users
+
+STREAMS: tuple[type[HarvestStream], ...] = (
+    Clients,
+    Contacts,
+    Invoices,
+    InvoiceLineItems,
+    InvoiceMessages,
+    InvoicePayments,
+    InvoiceItemCategories,
+    Estimates,
+    EstimateLineItems,
+    EstimateMessages,
+    EstimateItemCategories,
+    Expenses,
+    ExpenseCategories,
+    Tasks,
+    TimeEntries,
+    TimeEntryExternalReference,
+    Projects,
+    ProjectUsers,
+    ProjectTasks,
+    UserProjects,
+    UserProjectTasks,
+    Roles,
+    UserRoles,
+    Users,
+)

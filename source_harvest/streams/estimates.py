@@ -1,0 +1,49 @@
+"""Estimates, and what belongs to one: line items and messages."""
+
+from source_harvest.derived import ChildStream, EmbeddedStream
+from source_harvest.stream import HarvestStream
+
+
+class Estimates(HarvestStream):
+    """An estimate in any state.
+
+    https://help.getharvest.com/api-v2/estimates-api/estimates/estimates/
+    """
+
+    readable_by = "Administrators and Managers with a permission for estimates"
+    limited_by_start_date = True
+    foreign_keys = {"client_id": "clients", "creator_id": "users"}
+
+
+class EstimateLineItems(EmbeddedStream):
+    """A line of an estimate, as it stands in the estimate that was changed last. Unlike an invoice's it has no project.
+
+    Harvest gives a line no time of its own and tells nobody of one that was removed.
+    """
+
+    parent = Estimates
+    parent_key = "estimate_id"
+    embedded_in = "line_items"
+    is_ordered = True
+    cursor_field = "estimate_updated_at"
+    limited_by_start_date = True
+    foreign_keys = {"estimate_id": "estimates"}
+
+
+class EstimateMessages(ChildStream):
+    """A message that was sent about an estimate, or an event in its life.
+
+    https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-messages/
+    """
+
+    parent = Estimates
+    parent_key = "estimate_id"
+    below_parent = "messages"
+    foreign_keys = {"estimate_id": "estimates"}
+
+
+class EstimateItemCategories(HarvestStream):
+    """A kind of line item. A line names its kind, and does not refer to it.
+
+    https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-item-categories/
+    """

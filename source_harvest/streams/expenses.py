@@ -1,0 +1,31 @@
+"""Expenses and their categories."""
+
+from source_harvest.stream import HarvestStream
+
+
+class Expenses(HarvestStream):
+    """Money spent on a project.
+
+    https://help.getharvest.com/api-v2/expenses-api/expenses/expenses/
+
+    Everybody may read expenses; Members see their own, Managers those of their teammates and projects too.
+    """
+
+    readable_by = "everyone, unless the account has expenses switched off"
+    limited_by_start_date = True
+    foreign_keys = {
+        "client_id": "clients",
+        "project_id": "projects",
+        "expense_category_id": "expense_categories",
+        "user_id": "users",
+        "user_assignment_id": "project_users",
+        "invoice_id": "invoices",
+    }
+    flattened = {"receipt": ("url", "file_name", "file_size", "content_type")}
+
+
+class ExpenseCategories(HarvestStream):
+    """What an expense can be for.
+
+    https://help.getharvest.com/api-v2/expenses-api/expenses/expense-categories/
+    """

@@ -1,0 +1,67 @@
+"""Invoices, and what belongs to one: line items, messages, payments."""
+
+from source_harvest.derived import ChildStream, EmbeddedStream
+from source_harvest.stream import HarvestStream
+
+
+class Invoices(HarvestStream):
+    """An invoice in any state.
+
+    https://help.getharvest.com/api-v2/invoices-api/invoices/invoices/
+
+    Recording a payment moves its `updated_at`; what else does is known in part only.
+    """
+
+    readable_by = "Administrators and Managers with a permission for invoices"
+    limited_by_start_date = True
+    foreign_keys = {"client_id": "clients", "estimate_id": "estimates", "creator_id": "users"}
+    flattened = {"retainer": ("id",)}
+
+
+class InvoiceLineItems(EmbeddedStream):
+    """A line of an invoice, as it stands in the invoice that was changed last.
+
+    Harvest gives a line no time of its own and tells nobody of one that was removed.
+    """
+
+    parent = Invoices
+    parent_key = "invoice_id"
+    embedded_in = "line_items"
+    is_ordered = True
+    cursor_field = "invoice_updated_at"
+    limited_by_start_date = True
+    foreign_keys = {"invoice_id": "invoices", "project_id": "projects"}
+
+
+class InvoiceMessages(ChildStream):
+    """A message that was sent about an invoice, or an event in its life.
+
+    https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-messages/
+    """
+
+    parent = Invoices
+    parent_key = "invoice_id"
+    below_parent = "messages"
+    foreign_keys = {"invoice_id": "invoices"}
+
+
+class InvoicePayments(ChildStream):
+    """A payment towards an invoice.
+
+    https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-payments/
+    """
+
+    parent = Invoices
+    parent_key = "invoice_id"
+    below_parent = "payments"
+    foreign_keys = {"invoice_id": "invoices"}
+    flattened = {"payment_gateway": ("id", "name")}
+
+
+class InvoiceItemCategories(HarvestStream):
+    """A kind of line item. A line names its kind, and does not refer to it.
+
+    https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-item-categories/
+    """
+
+    readable_by = "Administrators and Managers"

@@ -1,0 +1,12 @@
+"""Tasks."""
+
+from source_harvest.stream import HarvestStream
+
+
+class Tasks(HarvestStream):
+    """A kind of work, of which projects use some.
+
+    https://help.getharvest.com/api-v2/tasks-api/tasks/tasks/
+    """
+
+    readable_by = "Administrators and Managers who may create and edit tasks"
