@@ -54,14 +54,14 @@ def body_of(response: requests.Response) -> Any:
 def moment_of(response: requests.Response) -> datetime:
     """When Harvest began to work on this answer, by Harvest's own clock, in UTC and whole seconds.
 
-    The `Date` header says when the answer was finished, so the time it took is taken off.
-    Without that header it is the local clock less five minutes (docs/harvest-behaviour.md).
+    The `Date` header says when the answer was ready, so the whole seconds that it took are taken off.
+    Without that header it is the local clock less five minutes.
     """
     try:
-        finished = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
+        ready = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
     except (KeyError, ValueError):
-        finished = datetime.now(timezone.utc) - LOCAL_CLOCK_ALLOWANCE
-    return (finished - response.elapsed).replace(microsecond=0)
+        ready = datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
+    return ready - timedelta(seconds=int(response.elapsed.total_seconds()))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+# `make demo` and `make test` need Python 3.10 to 3.13 and nothing else; all that they install goes into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements-dev.lock)
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS_TOKEN=…) into DuckDB and look at it
+	@$(BIN)/python -m demo
+
+test: install ## Run all tests
+	@$(BIN)/python -m pytest -q
+
+check: install ## Look at the code without running it: style, types, generated docs
+	@$(BIN)/ruff format --check -q
+	@$(BIN)/ruff check -q
+	@$(BIN)/mypy
+	@$(BIN)/python -m docs.generate --check
+
+format: install ## Lay out the code
+	@$(BIN)/ruff format -q
+	@$(BIN)/ruff check -q --fix
+
+docs: install ## Write the generated pages of docs/ anew
+	@$(BIN)/python -m docs.generate
+
+lock: install ## Take in new versions of what is depended on
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.10 --generate-hashes --no-header pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.10 --generate-hashes --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+install: $(VENV)/installed ## Install everything into .venv
+
+$(VENV)/installed: pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; (3, 10) <= sys.version_info < (3, 14) or sys.exit("Python 3.10 to 3.13 is needed; this is %d.%d. Name another one: make PYTHON=python3.13 …" % sys.version_info[:2])'
+	@echo "Installing into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+clean: ## Remove what was installed and made
+	@rm -rf $(VENV) demo/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: help demo test check format docs lock install clean

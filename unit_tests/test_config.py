@@ -1,0 +1,142 @@
+"""The door: what a config may hold, and what is said of one that holds something else."""
+
+import json
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import ConnectorSpecification
+
+from source_harvest import SourceHarvest
+from source_harvest.config import Settings, migrated
+from source_harvest.errors import HarvestError
+from unit_tests.syncing import LOGGER
+
+SECRET = "4711.pt.very-secret"
+TOKEN = {"auth_type": "Token", "api_token": SECRET}
+OAUTH = {"auth_type": "Client", "client_id": "id", "client_secret": "hush", "refresh_token": SECRET}
+
+
+@pytest.fixture(scope="module")
+def spec() -> ConnectorSpecification:
+    return SourceHarvest().spec(LOGGER)
+
+
+def settings(config: dict[str, Any]) -> Settings:
+    return Settings.of(config, SourceHarvest().spec(LOGGER).connectionSpecification)
+
+
+def test_a_token_alone_is_a_whole_config() -> None:
+    found = settings({"credentials": TOKEN})
+    assert (found.account, found.start, found.num_workers) == (None, None, 8)
+    assert (found.api_url, found.identity_url) == ("https://api.harvestapp.com/v2", "https://id.getharvest.com")
+
+
+@pytest.mark.parametrize(
+    ("typed", "account"),
+    [
+        ("1234567", "1234567"),
+        ("acme", "acme"),
+        ("Acme", "acme"),
+        ("acme.harvestapp.com", "acme"),
+        ("https://acme.harvestapp.com/", "acme"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_an_account_is_a_number_or_a_subdomain_however_it_was_pasted(typed: str, account: str | None) -> None:
+    assert settings({"credentials": TOKEN, "account_id": typed}).account == account
+
+
+@pytest.mark.parametrize("typed", ["2024-02-29", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"])
+def test_a_start_date_is_a_day_or_a_moment_in_utc(typed: str) -> None:
+    start = settings({"credentials": TOKEN, "replication_start_date": typed}).start
+    assert start is not None
+    assert start.isoformat().startswith("2024-02-29T00:00:00")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:8080/", "http://[::1]:8080/v2"])
+def test_http_is_for_this_machine_only(url: str) -> None:
+    assert settings({"credentials": TOKEN, "api_url": url}).api_url == f"{url.rstrip('/').removesuffix('/v2')}/v2"
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({}, "credentials"),
+        ({"credentials": None}, "credentials"),
+        ({"credentials": "4711.pt.very-secret"}, "credentials"),
+        ({"credentials": {}}, "credentials.api_token"),
+        ({"credentials": {"auth_type": "Token"}}, "credentials.api_token"),
+        ({"credentials": {**TOKEN, "api_token": ""}}, "credentials.api_token"),
+        ({"credentials": {**TOKEN, "api_token": f"{SECRET} "}}, "credentials.api_token"),
+        ({"credentials": {**TOKEN, "api_token": 5}}, "credentials.api_token"),
+        ({"credentials": {**TOKEN, "auth_type": "Password"}}, "credentials.auth_type"),
+        ({"credentials": {**TOKEN, "auth_type": ["Token"]}}, "credentials.auth_type"),
+        ({"credentials": {**OAUTH, "client_id": ""}}, "credentials.client_id"),
+        ({"credentials": {**OAUTH, "client_secret": None}}, "credentials.client_secret"),
+        ({"credentials": {**OAUTH, "refresh_token": 7}}, "credentials.refresh_token"),
+        ({"credentials": TOKEN, "account_id": 1234567}, "account_id"),
+        ({"credentials": TOKEN, "account_id": "my account!"}, "account_id"),
+        ({"credentials": TOKEN, "replication_start_date": "yesterday"}, "replication_start_date"),
+        ({"credentials": TOKEN, "replication_start_date": "2023-02-29"}, "replication_start_date"),
+        ({"credentials": TOKEN, "replication_start_date": 20240101}, "replication_start_date"),
+        ({"credentials": TOKEN, "num_workers": 0}, "num_workers"),
+        ({"credentials": TOKEN, "num_workers": 41}, "num_workers"),
+        ({"credentials": TOKEN, "num_workers": "8"}, "num_workers"),
+        ({"credentials": TOKEN, "num_workers": True}, "num_workers"),
+        ({"credentials": TOKEN, "api_url": "http://api.harvestapp.com/v2"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "ftp://127.0.0.1"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "api.harvestapp.com"}, "api_url"),
+        ({"credentials": TOKEN, "identity_url": "http://10.0.0.1"}, "identity_url"),
+        ({"credentials": TOKEN, "identity_url": ["https://id.getharvest.com"]}, "identity_url"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_it_may_hold_and_no_secret(config: dict[str, Any], field: str) -> None:
+    with pytest.raises(HarvestError) as caught:
+        settings(config)
+    message = str(caught.value)
+    assert message.startswith(f'The config field "{field}" is ')
+    assert caught.value.failure_type.value == "config_error"
+    assert SECRET not in message
+    assert "hush" not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"api_token": "t", "account_id": "1"}, {"account_id": "1", "credentials": {"auth_type": "Token", "api_token": "t"}}),
+        ({"credentials": {"api_token": "t"}}, {"credentials": {"auth_type": "Token", "api_token": "t"}}),
+        (
+            {"credentials": {"client_id": "i", "client_secret": "s", "refresh_token": "r"}},
+            {"credentials": {"auth_type": "Client", "client_id": "i", "client_secret": "s", "refresh_token": "r"}},
+        ),
+    ],
+)
+def test_old_configs_are_brought_into_todays_shape(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert migrated(old) == new
+    assert settings(old).credentials == new["credentials"]
+
+
+def test_a_config_of_today_is_left_as_it_is() -> None:
+    config = {"credentials": TOKEN}
+    assert migrated(config) is config
+
+
+def test_every_field_of_the_form_has_a_title_a_description_and_a_place(spec: ConnectorSpecification) -> None:
+    properties = spec.connectionSpecification["properties"]
+    options = properties["credentials"]["oneOf"]
+    forms = [properties, *(option["properties"] for option in options)]
+    for form in forms:
+        assert sorted(field["order"] for field in form.values()) == list(range(len(form)))
+        for name, field in form.items():
+            assert "const" in field or (field["title"] and field["description"]), name
+    assert {name for name, field in properties.items() if field.get("airbyte_hidden")} == {"api_url", "identity_url"}
+    secrets = {n for option in options for n, field in option["properties"].items() if field.get("airbyte_secret")}
+    assert secrets == {"api_token", "client_secret", "refresh_token"}
+
+
+def test_the_examples_in_the_form_are_valid(spec: ConnectorSpecification) -> None:
+    for name, field in spec.connectionSpecification["properties"].items():
+        for example in field.get("examples", []):
+            assert settings({"credentials": TOKEN, name: example}), json.dumps({name: example})

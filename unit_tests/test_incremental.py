@@ -1,0 +1,230 @@
+"""A second sync reads what changed since the first one began, and nothing is lost between the two."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import SyncMode
+
+from emulator import Harvest
+from unit_tests.syncing import STREAM_NAMES, Sync, state_of, sync
+from unit_tests.tables import Row, tables
+
+CURSORS = {
+    "invoice_line_items": "invoice_updated_at",
+    "estimate_line_items": "estimate_updated_at",
+    "time_entry_external_reference": "time_entry_updated_at",
+}
+ALWAYS_WHOLE = {"roles", "user_roles"}
+INCREMENTAL = [name for name in STREAM_NAMES if name not in ALWAYS_WHOLE]
+
+
+def first_sync(harvest: Harvest, config: dict[str, Any]) -> Sync:
+    """A sync of everything, after which an hour passes."""
+    harvest.clock.advance(hours=1)
+    result = sync(config, STREAM_NAMES)
+    harvest.clock.advance(hours=1)
+    return result
+
+
+def identity(name: str, row: Row) -> tuple[Any, ...]:
+    keys = {
+        "user_roles": ("user_id", "role_id"),
+        "user_project_tasks": ("user_id", "project_task_id"),
+        "time_entry_external_reference": ("time_entry_id", "external_reference_id"),
+    }
+    return tuple(row[key] for key in keys.get(name, ("id",)))
+
+
+def test_a_second_sync_in_which_nothing_changed_brings_no_rows(harvest: Harvest, config: dict[str, Any]) -> None:
+    first = first_sync(harvest, config)
+    second = sync(config, STREAM_NAMES, first.state)
+    assert set(second.counts) == ALWAYS_WHOLE
+    assert second.statuses == dict.fromkeys(STREAM_NAMES, "COMPLETE")
+
+
+def test_a_second_sync_finds_exactly_the_rows_that_changed(harvest: Harvest, config: dict[str, Any]) -> None:
+    first = first_sync(harvest, config)
+    began = first.states["clients"]["updated_at"]
+    harvest.work(days=2)
+    second = sync(config, STREAM_NAMES, first.state)
+    for name, rows in tables(harvest).items():
+        changed = rows if name in ALWAYS_WHOLE else [row for row in rows if row[CURSORS.get(name, "updated_at")] >= began]
+        if name == "user_projects":
+            changed = changed_user_projects(harvest, rows, began)
+        found = {identity(name, row): row for row in second.records(name)}
+        assert found == {identity(name, row): row for row in changed}, name
+    assert {"time_entries", "invoices", "invoice_line_items", "invoice_payments", "user_projects"} <= set(second.counts)
+
+
+def changed_user_projects(harvest: Harvest, rows: list[Row], began: str) -> list[Row]:
+    """Those whose assignment, project or inherited rate changed."""
+    projects = {row["id"] for row in harvest.listed("projects") if row["updated_at"] >= began}
+    users = {row["id"] for row in harvest.listed("users") if row["updated_at"] >= began}
+    own_rate = {row["id"] for row in harvest.listed("user_assignments") if row["hourly_rate"] is not None}
+    return [
+        row
+        for row in rows
+        if row["updated_at"] >= began
+        or row["project_id"] in projects
+        or (row["user_id"] in users and row["use_default_rates"] and row["id"] not in own_rate)
+    ]
+
+
+def test_rows_that_did_not_change_do_not_come_again(harvest: Harvest, config: dict[str, Any]) -> None:
+    first = first_sync(harvest, config)
+    client, entry = harvest.listed("clients")[0]["id"], harvest.listed("time_entries")[0]["id"]
+    invoice = harvest.listed("invoices")[0]["id"]
+    harvest.update("clients", client, name="Renamed")
+    harvest.update("time_entries", entry, hours=7.25)
+    payment = harvest.add("invoice_payments", invoice_id=invoice, amount=12.5)
+    second = sync(config, INCREMENTAL, first.state)
+    assert [row["id"] for row in second.records("clients")] == [client]
+    assert [row["id"] for row in second.records("time_entries")] == [entry]
+    assert [row["id"] for row in second.records("invoice_payments")] == [payment]
+    assert {row["invoice_id"] for row in second.records("invoice_line_items")} <= {invoice}
+    assert not second.records("contacts") and not second.records("users") and not second.records("expenses")
+
+
+def test_children_of_a_parent_that_did_not_change_are_found(harvest: Harvest, config: dict[str, Any]) -> None:
+    """Harvest does not announce every message at its invoice."""
+    first = first_sync(harvest, config)
+    invoice = next(row for row in harvest.listed("invoices") if row["state"] == "paid")
+    message = harvest.add("invoice_messages", invoice_id=invoice["id"], reminder=True, event_type=None)
+    assert {row["id"]: row for row in harvest.listed("invoices")}[invoice["id"]] == invoice
+    second = sync(config, ["invoices", "invoice_messages"], first.state)
+    assert second.counts == {"invoice_messages": 1}
+    assert second.records("invoice_messages")[0]["id"] == message
+
+
+def test_an_assignment_comes_again_when_its_project_moves_to_another_client(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    first = first_sync(harvest, config)
+    project = harvest.listed("user_assignments")[0]["project"]["id"]
+    other = harvest.add("clients", name="Another client")
+    harvest.update("projects", project, client_id=other)
+    second = sync(config, ["user_projects"], first.state)
+    expected = [row for row in tables(harvest)["user_projects"] if row["project_id"] == project]
+    found = sorted(second.records("user_projects"), key=lambda row: row["id"])
+    assert found == sorted(expected, key=lambda row: row["id"])
+    assert {row["client_id"] for row in found} == {other}
+
+
+def test_what_changes_while_a_list_is_paged_comes_at_the_latest_with_the_next_sync(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    harvest.page_size_cap = 5
+    entries = [row["id"] for row in harvest.listed("time_entries")]
+
+    def meddle(request: Any) -> None:
+        if request.path.endswith("/time_entries"):
+            harvest.clock.advance(seconds=1)
+            harvest.update("time_entries", entries[-1], hours=float(harvest.clock.now().second))
+
+    harvest.before_page = meddle
+    first = sync(config, ["time_entries"])
+    harvest.before_page = None
+    harvest.clock.advance(hours=1)
+    second = sync(config, ["time_entries"], first.state)
+    held = {row["id"]: row for row in first.records("time_entries") + second.records("time_entries")}
+    # The hours of a running timer grow with every look at it.
+    settled = {row["id"]: row for row in tables(harvest)["time_entries"] if not row["is_running"]}
+    assert {id_: row for id_, row in held.items() if not row["is_running"]} == settled
+
+
+def test_the_cursor_is_the_moment_the_read_began_by_harvests_clock(harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.page_size_cap = 2
+    began = f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+
+    def pass_time(request: Any) -> None:
+        if "page=1" not in request.path and request.query.get("cursor"):
+            harvest.clock.advance(minutes=3)
+
+    harvest.before_page = pass_time
+    result = sync(config, ["clients"])
+    assert result.states == {"clients": {"updated_at": began}}
+    assert f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}" > began
+
+
+def test_without_harvests_clock_the_local_one_serves_less_five_minutes(harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.date_header = False
+    before = datetime.now(timezone.utc) - timedelta(minutes=5, seconds=2)
+    [state] = sync(config, ["clients"]).states.values()
+    assert before <= datetime.fromisoformat(state["updated_at"].replace("Z", "+00:00"))
+    assert datetime.fromisoformat(state["updated_at"].replace("Z", "+00:00")) <= before + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_no_row_is_lost_whether_or_not_updated_since_includes_its_moment(
+    inclusive: bool, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    harvest.updated_since_inclusive = inclusive
+    start = harvest.clock.now()
+    client = harvest.add("clients", name="At that very second")
+    state = {"updated_at": f"{start + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"}
+    harvest.clock.advance(hours=1)
+    result = sync(config, ["clients"], state_of("clients", state))
+    assert [row["id"] for row in result.records("clients")] == [client]
+
+
+def test_a_full_refresh_reads_everything_whatever_the_state(harvest: Harvest, config: dict[str, Any]) -> None:
+    first = first_sync(harvest, config)
+    again = sync(config, STREAM_NAMES, first.state, mode=SyncMode.full_refresh)
+    assert again.counts == first.counts
+
+
+def test_the_start_date_limits_facts_and_nothing_that_they_refer_to(harvest: Harvest, config: dict[str, Any]) -> None:
+    whole = tables(harvest)
+    facts = {
+        "invoices": "updated_at",
+        "invoice_line_items": "invoice_updated_at",
+        "invoice_messages": "updated_at",
+        "invoice_payments": "updated_at",
+        "estimates": "updated_at",
+        "estimate_line_items": "estimate_updated_at",
+        "estimate_messages": "updated_at",
+        "expenses": "updated_at",
+        "time_entries": "updated_at",
+        "time_entry_external_reference": "time_entry_updated_at",
+    }
+    moments = sorted(row["updated_at"] for row in whole["time_entries"])
+    start = moments[len(moments) // 2]
+    result = sync({**config, "replication_start_date": start}, STREAM_NAMES)
+    for name, rows in whole.items():
+        expected = [row for row in rows if row[facts[name]] >= start] if name in facts else rows
+        found = {identity(name, row): row for row in result.records(name)}
+        assert found == {identity(name, row): row for row in expected}, name
+
+
+def test_the_states_of_the_earlier_connector_are_taken_over(harvest: Harvest, config: dict[str, Any]) -> None:
+    first = first_sync(harvest, config)
+    moment = first.states["clients"]["updated_at"]
+    assert not sync(config, ["clients"], state_of("clients", {"updated_at": moment})).records("clients")
+    per_parent = {
+        "use_global_cursor": False,
+        "states": [{"partition": {"parent_id": 1}, "cursor": {"updated_at": moment}}],
+        "parent_state": {"invoices": {"updated_at": moment}},
+    }
+    again = sync(config, ["invoice_messages"], state_of("invoice_messages", per_parent))
+    assert again.counts == {"invoice_messages": first.counts["invoice_messages"]}
+
+
+def test_a_state_from_the_future_is_distrusted_and_the_stream_read_anew(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    future = {"updated_at": "2999-01-01T00:00:00Z"}
+    result = sync(config, ["clients"], state_of("clients", future))
+    assert result.counts == {"clients": len(harvest.listed("clients"))}
+    assert result.states["clients"]["updated_at"] < "2999"
+
+
+@pytest.mark.parametrize("state", [{"updated_at": "soon"}, {"updated_at": 5}, {"updated_at": None}, {"cursor": {}}])
+def test_an_unreadable_state_is_an_error_that_names_the_stream_and_the_cure(
+    state: dict[str, Any], config: dict[str, Any]
+) -> None:
+    result = sync(config, ["clients"], state_of("clients", state))
+    assert result.error is not None
+    assert 'The state of the stream "clients" cannot be read' in str(result.error)
+    assert "Clear the stream's data" in str(result.error)
+    assert result.messages == []
