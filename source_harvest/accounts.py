@@ -33,7 +33,8 @@ def reachable(transport: Transport) -> list[Account]:
     try:
         body = transport.get(f"{transport.settings.identity_url}/api/v2/accounts", ACCOUNTS)
     except HarvestError as error:
-        raise _rejected_credentials(error) if error.status == 401 else error from error
+        is_bad_token = error.status == 401 and not transport.settings.uses_oauth
+        raise _rejected_token() if is_bad_token else error from error
     try:
         entries = [entry for entry in body["accounts"] if entry["product"] == "harvest"]
         return [Account(id=str(entry["id"]), name=str(entry.get("name"))) for entry in entries]
@@ -84,10 +85,12 @@ def _subdomain(transport: Transport, account: Account) -> str | None:
     return host.partition(".")[0]
 
 
-def _rejected_credentials(error: HarvestError) -> HarvestError:
-    cure = "Create a new personal access token at id.getharvest.com/developers, or authenticate again"
-    message = f"Harvest rejected the credentials (401): expired, revoked or mistyped. {cure}, in the source's settings."
-    return HarvestError(message, error.failure_type, status=401)
+def _rejected_token() -> HarvestError:
+    message = (
+        "Harvest rejected the personal access token (401): it is revoked or mistyped. "
+        "Create a new one at id.getharvest.com/developers and put it into the source's settings."
+    )
+    return HarvestError(message, FailureType.config_error, status=401)
 
 
 def _no_such_account(wanted: str | None, accounts: list[Account]) -> HarvestError:

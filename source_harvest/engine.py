@@ -50,13 +50,14 @@ class Engine:
         streams: list[AbstractStream] = [*self._known(readers), *(self._unknown(name) for name in unknown)]
         if not streams:
             return
+        count = len(streams)  # the CDK empties the list
         failures: dict[str, FailureType] = {}
         try:
-            for message in self._source(len(streams)).read(streams):
+            for message in self._source(count).read(streams):
                 _note_failure(message, failures)
                 yield message
         except AirbyteTracedException as error:
-            raise _summary(failures, of=len(streams)) if failures else error from error
+            raise _summary(failures, count) if failures else error from error
         except BaseException:
             # The workers would wait for ever for room in a queue that nobody empties.
             self._stop.set()
@@ -122,12 +123,12 @@ def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> 
         failures.setdefault(error.stream_descriptor.name, error.failure_type or FailureType.system_error)
 
 
-def _summary(failures: Mapping[str, FailureType], of: int) -> HarvestError:
+def _summary(failures: Mapping[str, FailureType], count: int) -> HarvestError:
     """One error for the sync: the platform tries again unless it takes a user to mend it."""
     types = set(failures.values())
     failure_type = next(t for t in (FailureType.config_error, FailureType.system_error, *types) if t in types)
     return HarvestError(
-        f"{len(failures)} of {of} streams could not be read to their end: {', '.join(sorted(failures))}. "
+        f"{len(failures)} of {count} streams could not be read to their end: {', '.join(sorted(failures))}. "
         "The error of each says why. The other streams are complete.",
         failure_type,
     )

@@ -131,7 +131,7 @@ class HarvestStream(HttpStream):
             if page.next_url in asked:
                 raise self._malformed("its pages lead round in a circle")
             asked.add(page.next_url)
-            token = self.next_page_token(response)
+            token = self._token(page.next_url)
 
     @property
     def place(self) -> Place:
@@ -185,16 +185,8 @@ class HarvestStream(HttpStream):
 
     @override
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """The address of the next page, as Harvest gives it; the token is sent to no other host than the configured.
-
-        Raises `HarvestError` where it points elsewhere.
-        """
         url = self._page(response).next_url
-        if url is None:
-            return None
-        if urlsplit(url)[:2] != urlsplit(self.url_base)[:2]:
-            raise self._malformed("its next page is on another host, which is not given your credentials")
-        return {"url": url}
+        return None if url is None else self._token(url)
 
     @override
     def parse_response(
@@ -206,6 +198,12 @@ class HarvestStream(HttpStream):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Row]:
         return self._page(response).rows
+
+    def _token(self, url: str) -> Mapping[str, Any]:
+        """Harvest says where the next page is; the credentials are sent to no other host than the configured one."""
+        if urlsplit(url)[:2] != urlsplit(self.url_base)[:2]:
+            raise self._malformed("its next page is on another host, which is not given your credentials")
+        return {"url": url}
 
     def _page(self, response: requests.Response) -> Page:
         try:

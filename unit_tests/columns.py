@@ -52,8 +52,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "boolean": "billable is_billed is_closed is_locked",
         "date": "spent_date",
         "integer": (
-            "client_id expense_category_id id invoice_id project_id receipt_file_size user_assignment_id "
-            "user_id"
+            "client_id expense_category_id id invoice_id project_id receipt_file_size user_assignment_id user_id"
         ),
         "number": "total_cost units",
         "string": "locked_reason notes receipt_content_type receipt_file_name receipt_url",

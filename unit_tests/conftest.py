@@ -41,3 +41,9 @@ def oauth_config(harvest: Harvest, config: dict[str, Any]) -> dict[str, Any]:
         "refresh_token": harvest.oauth.refresh_token,
     }
     return {**config, "credentials": credentials}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Harvest's limit is what one test is about, and what all others would wait for."""
+    monkeypatch.setattr("source_harvest.budget.REQUESTS", 1_000_000)

@@ -93,11 +93,12 @@ def sync(
     streams: Iterable[str],
     state: list[AirbyteStateMessage] | None = None,
     mode: SyncMode = SyncMode.incremental,
+    asked: ConfiguredAirbyteCatalog | None = None,
 ) -> Sync:
     """Reads the streams to the end, or to the error that ends the sync."""
     result = Sync()
     try:
-        for message in SourceHarvest().read(LOGGER, dict(config), catalog(streams, mode), state):
+        for message in SourceHarvest().read(LOGGER, dict(config), asked or catalog(streams, mode), state):
             result.messages.append(message)
     except AirbyteTracedException as error:
         result.error = error

@@ -7,10 +7,21 @@ from emulator import Harvest
 
 Row = dict[str, Any]
 
-SAME_NAME = (
-    "clients contacts invoices invoice_item_categories estimates estimate_item_categories expenses expense_categories "
-    "tasks time_entries projects roles users"
-).split()
+SAME_NAME = [
+    "clients",
+    "contacts",
+    "invoices",
+    "invoice_item_categories",
+    "estimates",
+    "estimate_item_categories",
+    "expenses",
+    "expense_categories",
+    "tasks",
+    "time_entries",
+    "projects",
+    "roles",
+    "users",
+]
 
 # Column <- nested object and field.
 FLAT = {
@@ -75,7 +86,7 @@ def _finished(name: str, row: Row) -> Row:
 
 
 def _clock(shown: str | None) -> str | None:
-    """ "3:00pm" -> "15:00:00", the way one reads a clock."""
+    """From "3:00pm" to "15:00:00", the way one reads a clock."""
     if shown is None:
         return None
     hour, minute = shown.rstrip("apm").split(":")

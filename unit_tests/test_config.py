@@ -105,7 +105,10 @@ def test_a_wrong_field_is_named_with_what_it_may_hold_and_no_secret(config: dict
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ({"api_token": "t", "account_id": "1"}, {"account_id": "1", "credentials": {"auth_type": "Token", "api_token": "t"}}),
+        (
+            {"api_token": "t", "account_id": "1"},
+            {"credentials": {"auth_type": "Token", "api_token": "t"}, "account_id": "1"},
+        ),
         ({"credentials": {"api_token": "t"}}, {"credentials": {"auth_type": "Token", "api_token": "t"}}),
         (
             {"credentials": {"client_id": "i", "client_secret": "s", "refresh_token": "r"}},

@@ -1,0 +1,205 @@
+"""What happens to a sync when Harvest refuses, fails, or answers nonsense: it says so, and goes on with the rest."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from emulator import Harvest
+from source_harvest.transport import REQUEST_KWARGS
+from unit_tests.syncing import STREAM_NAMES, catalog, sync
+from unit_tests.tables import tables
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries, in seconds, which are not waited for."""
+    found: list[float] = []
+    monkeypatch.setattr(time, "sleep", found.append)
+    return found
+
+
+def test_a_stream_that_the_user_may_not_read_says_who_may(harvest: Harvest, config: dict[str, Any]) -> None:
+    config["credentials"]["api_token"] = harvest.token_for("member")
+    result = sync(config, ["clients", "time_entries", "invoices", "invoice_messages"])
+    kind, message = result.errors["clients"]
+    assert kind == "config_error"
+    assert message.startswith("Harvest answered 403 (Not authorized!) to the request for clients.")
+    assert "Administrators and Managers who may create and edit clients" in message
+    assert result.errors["invoices"] == result.errors["invoice_messages"]
+    assert result.statuses == {
+        "clients": "INCOMPLETE",
+        "invoices": "INCOMPLETE",
+        "invoice_messages": "INCOMPLETE",
+        "time_entries": "COMPLETE",
+    }
+    assert set(result.states) == {"time_entries"}
+    assert "3 of 4 streams could not be read to their end: clients, invoice_messages, invoices." in str(result.error)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 418, 422])
+def test_half_a_list_is_never_a_list(status: int, harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.page_size_cap = 2
+    harvest.faults.add(path="/clients$", page=2, status=status)
+    harvest.faults.add(path="/time_entries$", page=2, status=status)
+    result = sync(config, STREAM_NAMES)
+    lost = {"clients", "time_entries", "time_entry_external_reference"}
+    assert set(result.errors) == lost
+    assert {name for name, text in result.statuses.items() if text == "INCOMPLETE"} == lost
+    assert set(result.states) == set(STREAM_NAMES) - lost
+
+
+def test_a_parent_list_that_fails_midway_moves_no_cursor_of_its_children(
+    harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.page_size_cap = 2
+    harvest.faults.add(path="/invoices$", page=2, status=500, times=None)
+    result = sync(config, ["invoice_messages", "invoice_payments", "clients"])
+    assert set(result.states) == {"clients"}
+    assert {kind for kind, _ in result.errors.values()} == {"transient_error"}
+    assert naps
+
+
+def test_a_child_that_fails_moves_no_cursor(harvest: Harvest, config: dict[str, Any]) -> None:
+    invoice = harvest.listed("invoices")[3]["id"]
+    harvest.faults.add(path=f"/invoices/{invoice}/messages$", status=403)
+    result = sync(config, ["invoices", "invoice_messages"])
+    assert set(result.states) == {"invoices"}
+    assert "invoice_messages" in result.errors
+
+
+def test_the_children_of_a_parent_that_was_deleted_meanwhile_are_skipped(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    gone = harvest.listed("invoices")[0]["id"]
+
+    def delete(request: Any) -> None:
+        if request.path.endswith("/messages") and gone in {row["id"] for row in harvest.listed("invoices")}:
+            harvest.delete("invoices", gone)
+
+    harvest.before_page = delete
+    result = sync({**config, "num_workers": 1}, ["invoice_messages"])
+    assert result.statuses == {"invoice_messages": "COMPLETE"}
+    assert {row["id"] for row in result.records("invoice_messages")} >= {
+        row["id"] for row in tables(harvest)["invoice_messages"]
+    }
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"kind": "reset"}, {"kind": "cut"}])
+@pytest.mark.parametrize("page", [None, 2])
+def test_a_passing_fault_loses_nothing(
+    page: int | None, fault: dict[str, Any], harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.page_size_cap = 2
+    harvest.faults.add(path="/clients$", page=page, times=3, **fault)
+    result = sync(config, ["clients"])
+    assert sorted(row["id"] for row in result.records("clients")) == sorted(
+        row["id"] for row in harvest.listed("clients")
+    )
+    assert len(naps) == 3
+    assert naps == sorted(naps)
+
+
+@pytest.mark.parametrize("kind", ["html", "broken_json"])
+def test_an_answer_that_is_no_json_is_asked_for_again(
+    kind: str, harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/clients$", kind=kind)
+    assert sync(config, ["clients"]).counts == {"clients": len(harvest.listed("clients"))}
+    assert len(naps) == 1
+
+
+def test_a_lasting_fault_fails_its_stream_as_transient_with_harvests_words(
+    harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/clients$", status=503, body="Sorry, back soon.", times=None)
+    result = sync(config, ["clients", "projects"])
+    kind, message = result.errors["clients"]
+    assert kind == "transient_error"
+    assert message.startswith("Harvest's clients could not be read: Harvest answered 503 (Sorry, back soon.).")
+    assert result.statuses == {"clients": "INCOMPLETE", "projects": "COMPLETE"}
+    assert len(naps) == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ({"links": {"next": None}}, 'it has no list "clients"'),
+        ({"clients": None, "links": {"next": None}}, 'it has no list "clients"'),
+        ([], 'it has no list "clients"'),
+        ({"clients": []}, 'it has no link "next"'),
+        ({"clients": [], "links": {}}, 'it has no link "next"'),
+        ({"clients": [], "links": {"next": "https://elsewhere.example/v2/clients?page=2"}}, "on another host"),
+        ({"clients": [5], "links": {"next": None}}, "an entry without an id"),
+        ({"clients": [{}], "links": {"next": None}}, "an entry without an id"),
+        ({"clients": [{"id": None}], "links": {"next": None}}, "an entry without an id"),
+    ],
+)
+def test_an_answer_that_is_not_as_documented_is_an_error_and_no_empty_list(
+    body: Any, what: str, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    harvest.faults.add(path="/clients$", status=200, body=json.dumps(body), times=None)
+    result = sync(config, ["clients", "contacts"])
+    kind, message = result.errors["clients"]
+    assert (kind, what in message) == ("system_error", True), message
+    assert set(result.states) == {"contacts"}
+
+
+def test_the_token_goes_to_no_host_that_a_redirect_names(harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.faults.add(path="/clients$", status=302, headers={"location": "/v2/contacts"}, times=None)
+    result = sync(config, ["clients"])
+    assert "follows no redirect" in result.errors["clients"][1]
+    assert [request.path for request in harvest.requests] == ["/v2/clients"]
+
+
+def test_a_stream_that_does_not_exist_is_named_and_the_others_are_read(config: dict[str, Any]) -> None:
+    asked = catalog(["clients", "tasks"])
+    asked.streams[0].stream.name = "invoice_lines"
+    result = sync(config, [], asked=asked)
+    kind, message = result.errors["invoice_lines"]
+    assert kind == "config_error"
+    assert message.startswith('The catalog asks for a stream "invoice_lines", which this connector does not have.')
+    assert result.statuses == {"invoice_lines": "INCOMPLETE", "tasks": "COMPLETE"}
+
+
+def test_every_request_has_its_time_limits_and_says_who_asks(harvest: Harvest, config: dict[str, Any]) -> None:
+    assert REQUEST_KWARGS["timeout"] == (10, 60)
+    sync(config, ["clients", "invoice_messages"])
+    for request in harvest.requests:
+        assert request.headers["user-agent"].startswith("source-harvest/")
+        assert "(http" in request.headers["user-agent"]
+        assert request.headers["harvest-account-id"] == str(harvest.account_id)
+
+
+def test_a_server_that_never_answers_is_given_up(
+    harvest: Harvest, config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (0.2, 0.2))
+    harvest.faults.add(path="/clients$", kind="hang", times=None)
+    result = sync(config, ["clients"])
+    assert result.errors["clients"][0] == "transient_error"
+    assert "ReadTimeout" in result.errors["clients"][1]
+
+
+def test_an_expired_access_token_is_renewed_once_and_the_call_repeated(
+    harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    harvest.oauth.rotate = True
+    harvest.page_size_cap = 2
+    calls = 0
+
+    def expire(request: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            harvest.oauth.expire()
+
+    harvest.before_page = expire
+    result = sync(oauth_config, ["clients", "projects", "users"])
+    assert result.errors == {}
+    assert len(result.records("clients")) == len(harvest.listed("clients"))
+    renewals = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"type":"CONTROL"' in line]
+    assert len(renewals) == 2
+    kept = renewals[-1]["control"]["connectorConfig"]["config"]["credentials"]["refresh_token"]
+    assert kept == harvest.oauth.refresh_token
