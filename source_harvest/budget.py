@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from airbyte_cdk.sources.streams.call_rate import (
-    HttpAPIBudget,
+    APIBudget,
     HttpRequestRegexMatcher,
     LimiterSession,
     MovingWindowCallRatePolicy,
@@ -29,10 +29,10 @@ DEFAULT_WAIT = timedelta(seconds=15)
 LOG_INTERVAL = timedelta(seconds=60)
 
 
-def rate_budget() -> HttpAPIBudget:
+def rate_budget() -> APIBudget:
     """The budget that all requests of one sync share."""
     reports = HttpRequestRegexMatcher(url_path_pattern=r"/reports/")
-    return HttpAPIBudget(
+    return APIBudget(
         policies=[
             MovingWindowCallRatePolicy(rates=[Rate(REQUESTS, REPORTS_WINDOW)], matchers=[reports]),
             MovingWindowCallRatePolicy(rates=[Rate(REQUESTS, WINDOW)], matchers=[]),

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 from queue import Queue
-from threading import BoundedSemaphore, Event, Thread
+from threading import Thread
 from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, FailureType
@@ -21,6 +21,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_harvest.cursor import MomentCursor
 from source_harvest.errors import HarvestError
+from source_harvest.gate import Gate
 from source_harvest.listing import Listing, Reader
 from source_harvest.partitions import StreamPartitions, UnknownStream
 from source_harvest.stream import HarvestStream
@@ -35,8 +36,7 @@ class Engine:
     def __init__(self, num_workers: int, logger: logging.Logger) -> None:
         self._num_workers = num_workers
         self._logger = _without_stack_traces(logger)
-        self._slots = BoundedSemaphore(num_workers)
-        self._stop = Event()
+        self._gate = Gate(num_workers)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
         # On the same queue as the records, so that no state overtakes the rows that it vouches for.
         self._messages = ConcurrentMessageRepository(self._queue, InMemoryMessageRepository())
@@ -60,7 +60,7 @@ class Engine:
             raise _summary(failures, count) if failures else error from error
         except BaseException:
             # The workers would wait for ever for room in a queue that nobody empties.
-            self._stop.set()
+            self._gate.close()
             Thread(target=_drain, args=(self._queue,), daemon=True).start()
             raise
 
@@ -82,7 +82,7 @@ class Engine:
             cursor = MomentCursor(stream.cursor_column, partial(self._emit, stream.name))
             needed = [listings[source] for source in stream.lists()]
             yield DefaultStream(
-                partition_generator=StreamPartitions(reader, needed, cursor, self._slots),
+                partition_generator=StreamPartitions(reader, needed, cursor, self._gate),
                 name=stream.name,
                 json_schema=stream.get_json_schema,
                 primary_key=stream.key_columns,
@@ -108,7 +108,7 @@ class Engine:
             for source in reader.stream.lists():
                 readers_of.setdefault(source, []).append(reader)
         return {
-            source: Listing(sharing[0].stream.sibling(source), sharing, self._stop)
+            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate)
             for source, sharing in readers_of.items()
         }
 

@@ -10,6 +10,7 @@ from airbyte_cdk.sources.types import Record
 
 from source_harvest.cursor import timestamp
 from source_harvest.errors import told
+from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
@@ -26,10 +27,6 @@ class Reader:
     """The same for a first read."""
 
 
-class SyncStoppedError(Exception):
-    """The sync was given up; nobody will look at what a thread still reads."""
-
-
 class Listing:
     """The reading of one list.
 
@@ -37,11 +34,11 @@ class Listing:
     so memory does not depend on how far apart the streams are.
     """
 
-    def __init__(self, source: HarvestStream, readers: list[Reader], stop: Event) -> None:
+    def __init__(self, source: HarvestStream, readers: list[Reader], gate: Gate) -> None:
         self.lead = readers[0].stream
         self._source = source
         self._readers = readers
-        self._stop = stop
+        self._gate = gate
         self._over = Event()
         self._error: Exception | None = None
         self._began: datetime | None = None
@@ -62,13 +59,12 @@ class Listing:
     def wait(self) -> datetime:
         """Waits until the list has been read; returns when that began, by Harvest's clock.
 
-        Raises what reading it raised, or `SyncStoppedError`.
+        Raises what reading it raised, or `SyncGivenUpError`.
         """
         while not self._over.wait(timeout=1):
-            if self._stop.is_set():
-                raise SyncStoppedError
+            self._gate.check()
         if self._began is None or self._error:
-            raise self._error or SyncStoppedError
+            raise self._error or SyncGivenUpError
         return self._began
 
     def _read(self) -> Iterator[Record]:
@@ -80,8 +76,7 @@ class Listing:
                 if self._since() != since:
                     yield from self._read()
                     return
-            if self._stop.is_set():
-                raise SyncStoppedError
+            self._gate.check()
             for reader in self._readers:
                 for row in reader.stream.take(type(self._source), page.rows, reader.since):
                     yield Record(data=row, stream_name=reader.stream.name)

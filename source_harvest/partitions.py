@@ -1,7 +1,6 @@
 """What of a stream can be read on its own: the lists that it leads, and its slices."""
 
 from collections.abc import Iterator, Mapping
-from threading import BoundedSemaphore
 from typing import Any
 
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
@@ -11,6 +10,7 @@ from typing_extensions import override
 
 from source_harvest.cursor import MomentCursor
 from source_harvest.errors import config_error, told
+from source_harvest.gate import Gate
 from source_harvest.listing import Listing, Reader
 from source_harvest.stream import HarvestStream, Slice
 
@@ -18,11 +18,11 @@ from source_harvest.stream import HarvestStream, Slice
 class StreamPartitions(PartitionGenerator):
     """Announces a stream's partitions: first the lists that it leads, and when all its lists are read, its slices."""
 
-    def __init__(self, reader: Reader, lists: list[Listing], cursor: MomentCursor, slots: BoundedSemaphore) -> None:
+    def __init__(self, reader: Reader, lists: list[Listing], cursor: MomentCursor, gate: Gate) -> None:
         self._reader = reader
         self._lists = lists
         self._cursor = cursor
-        self._slots = slots
+        self._gate = gate
 
     @override
     def generate(self) -> Iterator[Partition]:
@@ -30,7 +30,7 @@ class StreamPartitions(PartitionGenerator):
         led = [listing for listing in self._lists if listing.lead is stream]
         for listing in led:
             self._cursor.announce()
-            yield ListPartition(stream, listing, self._slots)
+            yield ListPartition(stream, listing, self._gate)
         began = []
         for listing in self._lists:
             try:
@@ -41,7 +41,7 @@ class StreamPartitions(PartitionGenerator):
                 raise
         for stream_slice in stream.slices(self._reader.since):
             self._cursor.announce()
-            yield SlicePartition(stream, stream_slice, self._slots)
+            yield SlicePartition(stream, stream_slice, self._gate)
         self._cursor.all_announced(min(began))
 
 
@@ -62,14 +62,14 @@ class UnknownStream(PartitionGenerator):
 class ListPartition(Partition):
     """The reading of a list for all the streams that are made of it."""
 
-    def __init__(self, lead: HarvestStream, listing: Listing, slots: BoundedSemaphore) -> None:
+    def __init__(self, lead: HarvestStream, listing: Listing, gate: Gate) -> None:
         self._lead = lead
         self._listing = listing
-        self._slots = slots
+        self._gate = gate
 
     @override
     def read(self) -> Iterator[Record]:
-        with self._slots:
+        with self._gate.entered():
             yield from self._listing.read()
 
     @override
@@ -88,14 +88,14 @@ class ListPartition(Partition):
 class SlicePartition(Partition):
     """The reading of one slice of a stream."""
 
-    def __init__(self, stream: HarvestStream, stream_slice: Slice, slots: BoundedSemaphore) -> None:
+    def __init__(self, stream: HarvestStream, stream_slice: Slice, gate: Gate) -> None:
         self._stream = stream
         self._slice = stream_slice
-        self._slots = slots
+        self._gate = gate
 
     @override
     def read(self) -> Iterator[Record]:
-        with self._slots:
+        with self._gate.entered():
             try:
                 for row in self._stream.read_slice(self._slice):
                     yield Record(data=row, stream_name=self._stream.name)

@@ -22,7 +22,6 @@ from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageReposi
 from airbyte_cdk.sources.streams import Stream
 from typing_extensions import override
 
-from source_harvest import accounts
 from source_harvest.config import Config, Settings, migrated
 from source_harvest.cursor import OVERLAP, cursor_in, timestamp
 from source_harvest.engine import Engine
@@ -81,11 +80,14 @@ class SourceHarvest(AbstractSource):
 
     @override
     def configure(self, config: Config, temp_dir: str) -> Config:
-        """The config in today's shape; where that is new, the platform is asked to keep it."""
+        """The config in today's shape; where that is new, the platform is asked to keep it.
+
+        Unlike the CDK's own, this leaves no copy with the credentials on disk.
+        """
         today = migrated(config)
         if today is not config:
             self._messages.emit_message(create_connector_config_control_message(dict(today)))
-        return super().configure(today, temp_dir)
+        return today
 
     @override
     def check(self, logger: logging.Logger, config: Config) -> AirbyteConnectionStatus:
@@ -97,8 +99,7 @@ class SourceHarvest(AbstractSource):
         """Whether Harvest knows the credentials and lets them into the account: true for every role."""
         try:
             transport = self._transport(config)
-            account_id = accounts.resolve(transport, confirm=True)
-            transport.use_account(account_id)
+            account_id = transport.connect(confirm=True)
             user = transport.get(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
         except HarvestError as error:
             return False, str(error)
@@ -131,7 +132,7 @@ class SourceHarvest(AbstractSource):
             for name, stream in known.items()
             if name in configured
         ]
-        transport.use_account(accounts.resolve(transport))
+        transport.connect()
         engine = Engine(transport.settings.num_workers, logger)
         yield from engine.read(readers, unknown=[name for name in configured if name not in known])
 

@@ -26,6 +26,7 @@ logger = logging.getLogger("airbyte")
 USER_AGENT = f"source-harvest/{version('source-harvest')} (https://docs.airbyte.com/integrations/sources/harvest)"
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
 TIMEOUT = (10, 60)
+ACCOUNT_HEADER = "Harvest-Account-Id"
 REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
 
 
@@ -44,6 +45,7 @@ class Transport:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, AnswerAdapter(pool_maxsize=settings.num_workers))
+        self._account_lock = Lock()
         self._rejection_lock = Lock()
         self._rejection: HarvestError | None = None
 
@@ -52,16 +54,22 @@ class Transport:
         handler = HarvestErrorHandler(place, refreshes_token=self.settings.uses_oauth)
         return HttpClient(name=place.name, logger=logger, error_handler=handler, session=self._session)
 
-    def use_account(self, account_id: str) -> None:
-        """Ask for this account from now on."""
-        self._session.headers["Harvest-Account-Id"] = account_id
+    def connect(self, *, confirm: bool = False) -> str:
+        """From now on asks for the account that the settings mean, and returns its ID.
+
+        Raises a config `HarvestError` where there is no such account; see `accounts.resolve`.
+        """
+        with self._account_lock:
+            if confirm or ACCOUNT_HEADER not in self._session.headers:
+                self._session.headers[ACCOUNT_HEADER] = accounts.resolve(self, confirm=confirm)
+            return str(self._session.headers[ACCOUNT_HEADER])
 
     def get(self, url: str, place: Place, account_id: str | None = None) -> Any:
         """The JSON body at a single address, such as that of the signed-in user.
 
         Raises `HarvestError`.
         """
-        headers = {"Harvest-Account-Id": account_id} if account_id else None
+        headers = {ACCOUNT_HEADER: account_id} if account_id else None
         with plain_errors():
             _, response = self.client(place).send_request("GET", url, REQUEST_KWARGS, headers=headers)
         return body_of(response)
@@ -74,6 +82,7 @@ class Transport:
         """
         if self._rejection:
             raise self._rejection
+        self.connect()
         try:
             with plain_errors():
                 yield

@@ -1,0 +1,104 @@
+"""`python -m demo`: sync a Harvest account to a DuckDB file, say what changed, and ask it two questions."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from rich.console import Console
+
+from demo.account import EmulatorError, account
+from demo.chart import utilisation_chart
+from demo.columns import MisfitError
+from demo.connector import Connector, ConnectorError, configured
+from demo.loader import Warehouse
+from demo.progress import ReadProgress
+from demo.show import ask, show_changes, show_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from demo.account import EmulatedAccount, RealAccount
+    from demo.loader import Summary
+
+_OUTPUT = Path(__file__).parent / "output"
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 when every stream was read to its end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    console = Console(highlight=False)
+    chosen = account()
+    _OUTPUT.mkdir(exist_ok=True)
+    path = _OUTPUT / f"harvest-{chosen.name}.duckdb"
+    try:
+        with Warehouse(path) as warehouse:
+            summary = _sync(console, chosen, warehouse)
+            _look(console, warehouse)
+    except (ConnectorError, EmulatorError, MisfitError, duckdb.IOException) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped. What is in the file stays; the next run goes on from there.")
+        return 130
+    _explain(console, path)
+    return 1 if summary.errors else 0
+
+
+def _sync(console: Console, chosen: RealAccount | EmulatedAccount, warehouse: Warehouse) -> Summary:
+    """One sync, from `check` to the tables, and one more run on the file's record."""
+    warehouse.query("CREATE TABLE IF NOT EXISTS _demo_runs (ended_at TIMESTAMPTZ DEFAULT now())")
+    runs = len(warehouse.query("FROM _demo_runs"))
+    console.print(chosen.title, markup=False)
+    with chosen.open(runs) as config:
+        connector = Connector(config)
+        for warning in connector.check():
+            console.print(warning, style="yellow", markup=False)
+        console.print("[green]✓[/] check: the account can be read")
+        catalog = configured(connector.discover())
+        console.print(f"[green]✓[/] discover: {len(catalog['streams'])} streams")
+        summary = _read(console, connector, catalog, warehouse)
+    warehouse.query("INSERT INTO _demo_runs DEFAULT VALUES")
+    if runs:
+        show_changes(console, summary)
+    else:
+        show_tables(console, summary)
+    return summary
+
+
+def _read(console: Console, connector: Connector, catalog: Mapping[str, Any], warehouse: Warehouse) -> Summary:
+    began = monotonic()
+    with (
+        ReadProgress(console, len(catalog["streams"])) as progress,
+        closing(connector.read(catalog, warehouse.state())) as messages,
+    ):
+        summary = warehouse.load(messages, catalog, on_message=progress.show)
+    rows = sum(stream.read for stream in summary.streams.values())
+    console.print(f"[green]✓[/] read: {rows:,} rows in {monotonic() - began:.1f} s")
+    for error in summary.errors:
+        console.print(error["message"], style="red", markup=False)
+    return summary
+
+
+def _look(console: Console, warehouse: Warehouse) -> None:
+    """Two questions in SQL, and a chart."""
+    ask(console, warehouse, "hours_and_amount")
+    if people := ask(console, warehouse, "utilisation"):
+        console.print(utilisation_chart(people))
+
+
+def _explain(console: Console, path: Path) -> None:
+    file = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    query = f"import duckdb; duckdb.connect('{file}').sql('FROM clients').show()"
+    console.print(f"\nEverything is in {file}. Ask it yourself:", markup=False)
+    console.print(f'  {sys.executable} -c "{query}"', markup=False, soft_wrap=True)
+    console.print("Run the demo again: it asks Harvest only for what changed since.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

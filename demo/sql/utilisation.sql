@@ -1,0 +1,38 @@
+-- How busy is everyone?
+--
+-- Hours against capacity, the last three full months in the data, people who are active today.
+-- Capacity is the weekly hours for each Monday to Friday since the person was added; holidays count as working days.
+WITH period AS (
+    -- [first_day, end_day); entries that were made for a day to come do not count as data
+    SELECT
+        date_trunc('month', least(max(spent_date), max(created_at)::DATE) + 1)::DATE AS end_day,
+        (end_day - INTERVAL 3 MONTH)::DATE                                           AS first_day
+    FROM time_entries
+),
+weekdays AS (
+    SELECT unnest(range(first_day, end_day, INTERVAL 1 DAY))::DATE AS day
+    FROM period
+),
+capacity AS (
+    SELECT person.id, any_value(person.first_name || ' ' || person.last_name) AS person,
+        any_value(person.weekly_capacity) / 3600 / 5 * count(*) AS hours
+    FROM users AS person
+    JOIN weekdays ON weekdays.day >= person.created_at::DATE AND isodow(weekdays.day) <= 5
+    WHERE person.is_active AND person.weekly_capacity > 0
+    GROUP BY person.id
+),
+worked AS (
+    SELECT user_id, sum(hours) AS hours, sum(hours) FILTER (billable) AS billable_hours
+    FROM time_entries JOIN period ON spent_date >= first_day AND spent_date < end_day
+    GROUP BY user_id
+)
+SELECT
+    capacity.person,
+    capacity.hours                                              AS capacity,
+    coalesce(worked.hours, 0)                                   AS hours,
+    coalesce(worked.billable_hours, 0)                          AS billable_hours,
+    100 * coalesce(worked.billable_hours, 0) / capacity.hours   AS billable_percent,
+    100 * coalesce(worked.hours, 0) / capacity.hours            AS worked_percent
+FROM capacity
+LEFT JOIN worked ON worked.user_id = capacity.id
+ORDER BY billable_percent DESC, person

@@ -1,0 +1,166 @@
+"""The two questions, asked of an account small enough to work out by hand."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from demo.chart import utilisation_chart
+from demo.loader import Warehouse
+from demo.show import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INTEGER, NUMBER, TEXT, YES = {"type": "integer"}, {"type": "number"}, {"type": "string"}, {"type": "boolean"}
+DAY, MOMENT = {"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}
+TABLES: dict[str, dict[str, Any]] = {
+    "clients": {"id": INTEGER, "name": TEXT, "currency": TEXT},
+    "projects": {"id": INTEGER, "client_id": INTEGER, "is_fixed_fee": YES},
+    "users": {"id": INTEGER, "first_name": TEXT, "last_name": TEXT, "weekly_capacity": INTEGER}
+    | {"is_active": YES, "created_at": MOMENT},
+    "time_entries": {
+        "id": INTEGER,
+        "user_id": INTEGER,
+        "project_id": INTEGER,
+        "spent_date": DAY,
+        "hours": NUMBER,
+    }
+    | {"rounded_hours": NUMBER, "billable": YES, "billable_rate": NUMBER, "created_at": MOMENT}
+    | {"client": {"type": "object"}},
+}
+
+
+def user(number: int, name: str, *, active: bool = True, since: str = "2020-01-01") -> dict[str, Any]:
+    names = {"first_name": name, "last_name": "Lee", "weekly_capacity": 40 * 3600}
+    return {"id": number, "is_active": active, "created_at": f"{since}T09:00:00Z"} | names
+
+
+def entry(day: str, hours: float, person: int = 1, project: int = 10, **differing: Any) -> dict[str, Any]:
+    usual = {
+        "rounded_hours": hours,
+        "billable": True,
+        "billable_rate": 100.0,
+        "created_at": f"{day}T18:00:00Z",
+    }
+    client = {"client": {"id": 3, "name": "Hidden", "currency": "CHF"}}
+    return {"user_id": person, "project_id": project, "spent_date": day, "hours": hours} | usual | client | differing
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    with Warehouse(tmp_path / "harvest.duckdb") as opened:
+        yield opened
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=80)
+
+
+def fill(warehouse: Warehouse, users: list[dict[str, Any]], entries: list[dict[str, Any]]) -> None:
+    rows = {
+        "clients": [
+            {"id": 1, "name": "Acme", "currency": "USD"},
+            {"id": 2, "name": "Bolt", "currency": "EUR"},
+        ],
+        "projects": [
+            {"id": 10, "client_id": 1, "is_fixed_fee": False},
+            {"id": 20, "client_id": 2, "is_fixed_fee": False},
+            {"id": 21, "client_id": 2, "is_fixed_fee": True},
+        ],
+        "users": users,
+        "time_entries": [{"id": number} | made for number, made in enumerate(entries)],
+    }
+    streams = [
+        {
+            "stream": {"name": name, "json_schema": {"properties": properties}},
+            "sync_mode": "incremental",
+            "destination_sync_mode": "append_dedup",
+            "primary_key": [["id"]],
+        }
+        for name, properties in TABLES.items()
+    ]
+    messages = [{"type": "RECORD", "record": {"stream": name, "data": row}} for name in TABLES for row in rows[name]]
+    warehouse.load(messages, {"streams": streams})
+
+
+def test_amounts_are_rounded_hours_at_their_rates_by_client_month_and_currency(
+    warehouse: Warehouse, console: Console
+) -> None:
+    entries = [
+        entry("2026-01-31", 8.0),
+        entry("2026-02-27", 1.1, rounded_hours=1.25),
+        entry("2026-02-28", 2.0, billable=False),
+        entry("2026-04-01", 3.0, project=20, billable_rate=90.5),
+        entry("2026-04-02", 4.0, project=21),
+        entry("2026-04-03", 5.0, project=20, billable_rate=None),
+        entry("2026-04-04", 6.0, project=99, rounded_hours=None),
+    ]
+    fill(warehouse, [user(1, "Ada")], entries)
+
+    answers = ask(console, warehouse, "hours_and_amount")
+    assert [tuple(answer.values()) for answer in answers] == [
+        ("2026-02", "Acme", 3.25, 1.25, 125.0, "USD"),
+        ("2026-04", "Hidden", 6.0, 6.0, 600.0, "CHF"),
+        ("2026-04", "Bolt", 12.0, 12.0, 271.5, "EUR"),
+    ]
+
+
+def test_utilisation_is_of_the_last_three_full_months_and_of_active_people(
+    warehouse: Warehouse, console: Console
+) -> None:
+    people = [
+        user(1, "Ada"),
+        user(2, "Bea", since="2026-03-16"),
+        user(3, "Cleo", active=False),
+        user(4, "Dan"),
+    ]
+    entries = [
+        entry("2025-12-31", 400.0),
+        entry("2026-01-01", 128.0),
+        entry("2026-03-31", 64.0, billable=False),
+        entry("2026-04-01", 400.0),
+        entry("2026-03-20", 48.0, person=2),
+        entry("2026-03-20", 8.0, person=3),
+        entry("2026-12-24", 8.0, created_at="2026-04-02T10:00:00Z"),
+    ]
+    fill(warehouse, people, entries)
+
+    # January to March 2026 has 64 weekdays of 8 hours, and 12 of them are from March 16 on.
+    assert [tuple(answer.values()) for answer in ask(console, warehouse, "utilisation")] == [
+        ("Bea Lee", 96.0, 48.0, 48.0, 50.0, 50.0),
+        ("Ada Lee", 512.0, 192.0, 128.0, 25.0, 37.5),
+        ("Dan Lee", 512.0, 0.0, 0.0, 0.0, 0.0),
+    ]
+
+
+def test_a_month_counts_as_full_once_its_last_day_has_entries(warehouse: Warehouse, console: Console) -> None:
+    fill(warehouse, [user(1, "Ada")], [entry("2026-03-31", 64.0), entry("2025-12-31", 400.0)])
+    (ada,) = ask(console, warehouse, "utilisation")
+    assert (ada["capacity"], ada["hours"]) == (512.0, 64.0)
+
+
+@pytest.mark.parametrize("question", ["hours_and_amount", "utilisation"])
+def test_an_account_without_time_has_no_answer(warehouse: Warehouse, console: Console, question: str) -> None:
+    fill(warehouse, [user(1, "Ada")], [])
+    assert ask(console, warehouse, question) == []
+
+
+def test_the_chart_can_be_read_in_eighty_columns_without_colour(console: Console) -> None:
+    people = [
+        {"person": "Ada Lee", "billable_percent": 50.0, "worked_percent": 75.0},
+        {"person": "Maximiliane von Sonnenschein", "billable_percent": 110.0, "worked_percent": 150.0},
+    ]
+    console.print(utilisation_chart(people))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines[1:] == [
+        "Ada Lee             " + "█" * 18 + "▒" * 9 + "·" * 9 + "┃" + " " * 12 + "50 %  75 %",
+        "Maximiliane von So… " + "█" * 36 + "┃" + "█" * 3 + "▒" * 4 + " " * 4 + "110 % 150 %",
+        "█ billable   ▒ not billable   · free   ┃ capacity",
+    ]
