@@ -46,7 +46,8 @@ class StreamTable:
             raise MisfitError(f"{self.name}: an incremental read brings a part of the rows, overwrite needs all")
         self.read = 0
         self._columns = columns_of(stream["json_schema"])
-        self._key = [name for (name,) in configured.get("primary_key") or []]
+        key = configured.get("primary_key") or stream.get("source_defined_primary_key") or []
+        self._key = [name for (name,) in key]
         if not self._columns.keys() >= set(self._key):
             raise MisfitError(f"{self.name}: the schema lacks a part of the primary key {self._key}")
         self._merges = bool(self._key) and configured["destination_sync_mode"] == "append_dedup"

@@ -40,6 +40,12 @@ FLAT = {
     "user_projects": "project.id user.id client.id",
 }
 
+KEYS = {
+    "user_roles": ("user_id", "role_id"),
+    "user_project_tasks": ("user_id", "project_task_id"),
+    "time_entry_external_reference": ("time_entry_id", "external_reference_id"),
+}
+
 FLAGS = {
     "is_admin": {"administrator"},
     "is_project_manager": {"manager"},
@@ -51,6 +57,11 @@ FLAGS = {
         "managed_projects_invoice_manager",
     },
 }
+
+
+def identity(name: str, row: Row) -> tuple[Any, ...]:
+    """The values of a row's primary key."""
+    return tuple(row[key] for key in KEYS.get(name, ("id",)))
 
 
 def tables(harvest: Harvest) -> dict[str, list[Row]]:

@@ -8,7 +8,7 @@ from airbyte_cdk.models import SyncMode
 
 from emulator import Harvest
 from unit_tests.syncing import STREAM_NAMES, Sync, state_of, sync
-from unit_tests.tables import Row, tables
+from unit_tests.tables import Row, identity, tables
 
 CURSORS = {
     "invoice_line_items": "invoice_updated_at",
@@ -25,15 +25,6 @@ def first_sync(harvest: Harvest, config: dict[str, Any]) -> Sync:
     result = sync(config, STREAM_NAMES)
     harvest.clock.advance(hours=1)
     return result
-
-
-def identity(name: str, row: Row) -> tuple[Any, ...]:
-    keys = {
-        "user_roles": ("user_id", "role_id"),
-        "user_project_tasks": ("user_id", "project_task_id"),
-        "time_entry_external_reference": ("time_entry_id", "external_reference_id"),
-    }
-    return tuple(row[key] for key in keys.get(name, ("id",)))
 
 
 def test_a_second_sync_in_which_nothing_changed_brings_no_rows(harvest: Harvest, config: dict[str, Any]) -> None:

@@ -1,0 +1,47 @@
+"""A made-up account, the emulator that serves it, and the config that leads there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from emulator import Harvest, Server
+
+
+@pytest.fixture
+def harvest() -> Harvest:
+    """A small agency's account in which every special case occurs."""
+    return Harvest(size="xs", seed=0)
+
+
+@pytest.fixture
+def server(harvest: Harvest) -> Iterator[Server]:
+    with Server(harvest) as server:
+        yield server
+
+
+def config_of(harvest: Harvest, server: Server) -> dict[str, Any]:
+    """Of an administrator, with a personal access token."""
+    return {
+        "credentials": {"auth_type": "Token", "api_token": harvest.token},
+        "account_id": str(harvest.account_id),
+        "api_url": server.api_url,
+        "identity_url": server.identity_url,
+    }
+
+
+@pytest.fixture
+def config(harvest: Harvest, server: Server) -> dict[str, Any]:
+    return config_of(harvest, server)
+
+
+@pytest.fixture
+def oauth_config(harvest: Harvest, config: dict[str, Any]) -> dict[str, Any]:
+    """Of an administrator, with OAuth."""
+    credentials = {
+        "auth_type": "Client",
+        "client_id": harvest.oauth.client_id,
+        "client_secret": harvest.oauth.client_secret,
+        "refresh_token": harvest.oauth.refresh_token,
+    }
+    return {**config, "credentials": credentials}

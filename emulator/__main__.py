@@ -1,0 +1,53 @@
+"""`python -m emulator`: an account on a socket, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import signal
+import sys
+import threading
+
+from emulator.builder import SIZES
+from emulator.clock import TickingClock
+from emulator.harvest import Harvest
+from emulator.server import Server
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve an account, say where in one line of JSON, and wait for the signal to stop."""
+    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), default="s", help="how much is in the account")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, another account")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--days", type=int, default=0, help="working days that passed since the account was made")
+    parser.add_argument("--limits", action="store_true", help="enforce Harvest's rate limits")
+    parser.add_argument("--latency", type=float, default=0.0, help="milliseconds for each request")
+    options = parser.parse_args(arguments)
+    if options.days < 0 or options.latency < 0 or not 0 <= options.port < 65536:
+        parser.error("--days and --latency are not negative, --port is between 0 and 65535")
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    gc.disable()
+    harvest = Harvest(options.size, options.seed)
+    harvest.work(options.days)
+    gc.freeze()  # the account stays for as long as the process: nothing in it to collect
+    gc.enable()
+    harvest.clock = TickingClock(harvest.clock.now())
+    harvest.limits = options.limits
+    harvest.latency = options.latency / 1000
+    try:
+        with Server(harvest, options.port) as server:
+            where = {"api_url": server.api_url, "identity_url": server.identity_url}
+            access = {"account_id": harvest.account_id, "access_token": harvest.token}
+            print(json.dumps(where | access), flush=True)
+            stop.wait()
+    except OSError as error:
+        sys.exit(f"cannot listen on port {options.port}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The four commands over the Airbyte protocol, and what they say of input that is wrong."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator import Harvest
+from integration_tests.command_line import Run, configured, run
+from source_harvest.streams import STREAMS
+
+STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "clients"}, "stream_state": {"updated_at": "soon"}}}
+
+
+@pytest.fixture
+def streams(tmp_path: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
+    [message] = run(tmp_path, "discover", config=config).of_type("CATALOG")
+    found: list[dict[str, Any]] = message["catalog"]["streams"]
+    return found
+
+
+def assert_clean_failure(result: Run, config: dict[str, Any], sentence: str) -> None:
+    """One clear sentence, of the user's own settings, without a stack trace or a secret in it."""
+    [error] = [error for error in result.errors if "stream_descriptor" not in error] or result.errors[-1:]
+    assert sentence in error["message"]
+    assert error["failure_type"] == "config_error"
+    assert "\n" not in error["message"]
+    assert "Traceback" not in error["message"]
+    assert result.exit_code == 1
+    assert config["credentials"]["api_token"] not in result.output
+
+
+def test_spec_describes_the_config(tmp_path: Path) -> None:
+    result = run(tmp_path, "spec")
+    [message] = result.of_type("SPEC")
+    assert message["spec"]["connectionSpecification"]["required"] == ["credentials"]
+    assert message["spec"]["supportsIncremental"] is True
+    assert result.exit_code == 0
+
+
+def test_check_succeeds(tmp_path: Path, config: dict[str, Any]) -> None:
+    result = run(tmp_path, "check", config=config)
+    assert [m["connectionStatus"] for m in result.of_type("CONNECTION_STATUS")] == [{"status": "SUCCEEDED"}]
+    assert result.exit_code == 0
+
+
+def test_discover_lists_all_streams_without_asking_harvest(harvest: Harvest, streams: list[dict[str, Any]]) -> None:
+    assert len(streams) == len(STREAMS) == 24
+    full_refresh_only = {s["name"] for s in streams if s["supported_sync_modes"] == ["full_refresh"]}
+    assert full_refresh_only == {"roles", "user_roles"}
+    for stream in streams:
+        assert stream["source_defined_primary_key"]
+        if stream["name"] not in full_refresh_only:
+            assert stream["source_defined_cursor"] is True
+            assert stream["default_cursor_field"][0] in stream["json_schema"]["properties"]
+    assert harvest.requests == []
+
+
+def test_a_read_shows_no_secret_even_with_debug_logging(
+    tmp_path: Path, oauth_config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
+) -> None:
+    result = run(tmp_path, "read", "--debug", config=oauth_config, catalog=configured(streams, ["clients", "users"]))
+    assert result.exit_code == 0
+    kept = [line for line in result.output.splitlines() if '"type":"CONTROL"' not in line]
+    for secret in (*list(oauth_config["credentials"].values())[2:], ".at.emulated"):
+        assert secret not in "\n".join(kept)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("credentials", {"auth_type": "Token", "api_token": ""}),
+        ("account_id", "no account!"),
+        ("replication_start_date", "2024-13-01"),
+        ("num_workers", 0),
+        ("api_url", "http://api.harvestapp.com/v2"),
+        ("identity_url", "nowhere"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "discover", "read"])
+def test_an_invalid_config_is_one_sentence_that_names_the_field(
+    command: str, field: str, value: object, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    files = {"catalog": {"streams": []}} if command == "read" else {}
+    result = run(tmp_path, command, config={**config, field: value}, **files)
+    if command == "check":
+        [status] = [m["connectionStatus"] for m in result.of_type("CONNECTION_STATUS")]
+        assert status["status"] == "FAILED"
+        assert status["message"].startswith(f'The config field "{field}')
+        assert result.exit_code == 0
+    else:
+        assert_clean_failure(result, config, f'The config field "{field}')
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("config", "{not json", "is not valid JSON"),
+        ("config", [], "must hold a JSON object"),
+        ("catalog", "{", "is not valid JSON"),
+        ("catalog", {"streams": [{"stream": {}}]}, "is no configured catalog"),
+        ("state", "[", "is not valid JSON"),
+        ("state", {"clients": {"updated_at": "2024-01-01T00:00:00Z"}}, "must hold a list of Airbyte's state messages"),
+        ("state", [{"type": "STREAM"}], "must hold a list of Airbyte's state messages"),
+        ("state", [STATE], 'The state of the stream "clients" cannot be read'),
+    ],
+)
+def test_an_unreadable_file_is_one_sentence_that_names_it(
+    name: str, content: object, sentence: str, tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]]
+) -> None:
+    files = {"config": config, "catalog": configured(streams, ["clients"]), name: content}
+    assert_clean_failure(run(tmp_path, "read", **files), config, sentence)
+
+
+def test_a_missing_file_is_one_sentence_that_names_it(tmp_path: Path, config: dict[str, Any]) -> None:
+    result = run(tmp_path, "check", "--config", str(tmp_path / "nowhere.json"))
+    assert_clean_failure(result, config, "nowhere.json cannot be read: No such file or directory.")
+
+
+def test_a_stream_that_does_not_exist_fails_the_sync_and_not_the_other_streams(
+    tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
+) -> None:
+    catalog = configured(streams, ["clients", "tasks"])
+    catalog["streams"][0]["stream"] = {**catalog["streams"][0]["stream"], "name": "customers"}
+    result = run(tmp_path, "read", config=config, catalog=catalog)
+    assert_clean_failure(result, config, "1 of 2 streams could not be read to their end: customers.")
+    assert 'The catalog asks for a stream "customers"' in result.errors[0]["message"]
+    assert len(result.of_type("RECORD")) == len(harvest.listed("tasks"))
+
+
+def test_a_wrong_token_is_one_sentence(tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]]) -> None:
+    config["credentials"]["api_token"] = "4711.pt.wrong"
+    result = run(tmp_path, "read", config=config, catalog=configured(streams, ["clients", "tasks"]))
+    assert {error["message"] for error in result.errors[:-1]} == {
+        (
+            "Harvest rejected the personal access token (401): it is revoked or mistyped. "
+            "Create a new one at id.getharvest.com/developers and put it into the source's settings."
+        )
+    }
+    assert_clean_failure(result, config, "2 of 2 streams could not be read to their end: clients, tasks.")
+    assert result.of_type("STATE") == []
+
+
+def test_an_old_config_is_migrated_and_the_platform_asked_to_keep_it(tmp_path: Path, config: dict[str, Any]) -> None:
+    old = {**config, "api_token": config["credentials"]["api_token"]}
+    del old["credentials"]
+    result = run(tmp_path, "check", config=old)
+    [control] = result.of_type("CONTROL")
+    assert control["control"]["connectorConfig"]["config"] == config
+    assert result.of_type("CONNECTION_STATUS")[0]["connectionStatus"]["status"] == "SUCCEEDED"
+
+
+def test_no_command_shows_how_to_use_it(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-m", "source_harvest"], capture_output=True, text=True, check=False)
+    assert "usage:" in child.stdout
+    assert "Traceback" not in child.stdout + child.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_connector(
+    tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
+) -> None:
+    """With more rows than the queue holds, and requests that would go on for a long time."""
+    harvest.page_size_cap = 5
+    run(tmp_path, "spec", config=config, catalog=configured(streams))
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "source_harvest",
+            "read",
+            *(f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog")),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.stdout.close()
+        harvest.faults.add(path="/time_entries$", kind="slow", seconds=1, times=None)
+        began = time.monotonic()
+        assert child.wait(timeout=60) != 0
+    assert time.monotonic() - began < 60
