@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 from airbyte_cdk.sources.utils.casing import camel_to_snake
+from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS

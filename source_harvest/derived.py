@@ -80,7 +80,7 @@ class ChildStream(HarvestStream):
 
     @override
     def list_since(self, since: str | None) -> str | None:
-        return None  # every parent: not every change of a child shows at its parent (B61 of docs/harvest-behaviour.md)
+        return None  # every parent: not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md)
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], since: str | None) -> Iterable[Row]:

@@ -47,7 +47,7 @@ class UserProjects(JoinedStream):
     """A user's place on a project, with the project's client and the rate that holds.
 
     The same assignments, under the same ids, as in `project_users`. Harvest's list per user shows the default rate of
-    the user where the assignment has none of its own (B112 of docs/harvest-behaviour.md); so does this.
+    the user where the assignment has none of its own (B125 of docs/harvest-behaviour.md); so does this.
     """
 
     foreign_keys = {"project_id": "projects", "user_id": "users", "client_id": "clients"}
