@@ -69,6 +69,8 @@ class Page:
     """One page of one of Harvest's lists."""
 
     rows: list[Row]
+    entries: int | None
+    """Of the whole list, where Harvest says so."""
     next_url: str | None
     moment: datetime
 
@@ -86,4 +88,37 @@ class Page:
         links = body.get("links")
         if not isinstance(links, Mapping) or "next" not in links:
             raise ValueError('it has no link "next", so the end of the list cannot be told')
-        return cls(rows=body[list_key], next_url=links["next"], moment=moment_of(response))
+        entries = body.get("total_entries")
+        return cls(
+            rows=body[list_key],
+            entries=entries if isinstance(entries, int) else None,
+            next_url=links["next"],
+            moment=moment_of(response),
+        )
+
+
+class Tally:
+    """Counts the entries of a list as its pages come, to tell whether some slipped from one page to another.
+
+    A row that was deleted and the row that its absence made slip past cancel out in the last page's count alone, so
+    the first page's counts too.
+    """
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._announced: list[int] = []
+
+    def add(self, page: Page) -> None:
+        """One page more."""
+        self._ids.update(row["id"] for row in page.rows)
+        if page.entries is not None:
+            self._announced.append(page.entries)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many different entries came as the first and the last page announced."""
+        return not self._announced or len(self._ids) == self._announced[0] == self._announced[-1]
+
+    def __str__(self) -> str:
+        first, last = self._announced[0], self._announced[-1]
+        return f"{len(self._ids)} entries were found, the first page announced {first} and the last {last}"

@@ -28,6 +28,10 @@ class Settings:
     """Facts updated before this moment, in UTC, are left out."""
     num_workers: int
     """How many requests may be under way at once."""
+    rate_limit_percent: int
+    """How much of Harvest's rate limit to use, in percent."""
+    child_full_read_days: int
+    """After how many days messages and payments of every invoice and estimate are read again; 0: in each sync."""
     api_url: str
     """Without a slash at its end."""
     identity_url: str
@@ -51,7 +55,9 @@ class Settings:
             credentials=config["credentials"],
             account=_account(config.get("account_id")),
             start=_moment(config, "replication_start_date"),
-            num_workers=config.get("num_workers", spec["properties"]["num_workers"]["default"]),
+            num_workers=_number(config, "num_workers", spec),
+            rate_limit_percent=_number(config, "rate_limit_percent", spec),
+            child_full_read_days=_number(config, "child_full_read_days", spec),
             api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
             identity_url=_url(config, "identity_url", spec),
         )
@@ -117,6 +123,11 @@ def _valid(described: Mapping[str, Any]) -> str:
 def _account(account: str | None) -> str | None:
     """The account ID or bare subdomain in what a user typed or pasted."""
     return re.sub(r"^https?://|\.harvestapp\.com/?$", "", account).lower() if account else None
+
+
+def _number(config: Config, name: str, spec: Mapping[str, Any]) -> int:
+    value = config.get(name)
+    return int(spec["properties"][name]["default"] if value in (None, "") else value)
 
 
 def _moment(config: Config, name: str) -> pendulum.DateTime | None:

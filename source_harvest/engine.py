@@ -1,13 +1,21 @@
 """A sync: the configured streams, their lists and what hangs on them, on the CDK's concurrent engine."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from queue import Queue
-from threading import Thread
-from typing import Any
+from threading import Lock, Thread
 
-from airbyte_cdk.models import AirbyteMessage, FailureType
+from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
+    AirbyteMessage,
+    AirbyteTraceMessage,
+    EstimateType,
+    FailureType,
+    TraceType,
+)
+from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import InMemoryMessageRepository
@@ -19,11 +27,12 @@ from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_harvest.cursor import MomentCursor
+from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError
 from source_harvest.gate import Gate
-from source_harvest.listing import Listing, Reader
+from source_harvest.listing import Listing
 from source_harvest.partitions import StreamPartitions, UnknownStream
+from source_harvest.reader import Reader
 from source_harvest.stream import HarvestStream
 
 # Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
@@ -41,6 +50,7 @@ class Engine:
         # On the same queue as the records, so that no state overtakes the rows that it vouches for.
         self._messages = ConcurrentMessageRepository(self._queue, InMemoryMessageRepository())
         self._states = ConnectorStateManager()
+        self._state_lock = Lock()
 
     def read(self, readers: list[Reader], unknown: list[str]) -> Iterator[AirbyteMessage]:
         """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
@@ -76,19 +86,20 @@ class Engine:
         )
 
     def _known(self, readers: list[Reader]) -> Iterator[DefaultStream]:
-        listings = self._listings(readers)
+        listings, whole = self._listings(readers, whole=False), self._listings(readers, whole=True)
         for reader in readers:
             stream = reader.stream
-            cursor = MomentCursor(stream.cursor_column, partial(self._emit, stream.name))
-            needed = [listings[source] for source in stream.lists()]
+            reader.connect(partial(self._emit_state, stream.name), partial(self._emit_estimate, stream.name))
+            lists = [listings[source] for source in stream.lists()]
+            whole_lists = [whole[source] for source in stream.lists()]
             yield DefaultStream(
-                partition_generator=StreamPartitions(reader, needed, cursor, self._gate),
+                partition_generator=StreamPartitions(reader, lists, whole_lists, self._gate),
                 name=stream.name,
                 json_schema=stream.get_json_schema,
                 primary_key=stream.key_columns,
                 cursor_field=CursorField(stream.cursor_column) if stream.cursor_column else None,
                 logger=self._logger,
-                cursor=cursor,
+                cursor=reader.cursor,
             )
 
     def _unknown(self, name: str) -> DefaultStream:
@@ -99,22 +110,28 @@ class Engine:
             primary_key=[],
             cursor_field=None,
             logger=self._logger,
-            cursor=MomentCursor(None, partial(self._emit, name)),
+            cursor=StreamCursor(partial(self._emit_state, name), lambda: None),
         )
 
-    def _listings(self, readers: list[Reader]) -> dict[type[HarvestStream], Listing]:
+    def _listings(self, readers: list[Reader], *, whole: bool) -> dict[type[HarvestStream], Listing]:
         readers_of: dict[type[HarvestStream], list[Reader]] = {}
         for reader in readers:
             for source in reader.stream.lists():
                 readers_of.setdefault(source, []).append(reader)
         return {
-            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate)
+            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, whole=whole)
             for source, sharing in readers_of.items()
         }
 
-    def _emit(self, stream: str, state: Mapping[str, Any]) -> None:
-        self._states.update_state_for_stream(stream, None, state)
-        self._messages.emit_message(self._states.create_state_message(stream, None))
+    def _emit_state(self, stream: str, state: State) -> None:
+        with self._state_lock:
+            self._states.update_state_for_stream(stream, None, state)
+            self._messages.emit_message(self._states.create_state_message(stream, None))
+
+    def _emit_estimate(self, stream: str, rows: int) -> None:
+        estimate = AirbyteEstimateTraceMessage(name=stream, type=EstimateType.STREAM, row_estimate=rows)
+        trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
+        self._messages.emit_message(AirbyteMessage(type=MessageType.TRACE, trace=trace))
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

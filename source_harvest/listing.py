@@ -1,60 +1,94 @@
 """One of Harvest's lists in one sync: requested once, and handed page by page to every stream that is made of it."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from threading import Event
+from datetime import date, datetime
+from itertools import pairwise
+from queue import Empty, SimpleQueue
+from threading import Event, Lock
 
 from airbyte_cdk.sources.types import Record
 
-from source_harvest.cursor import timestamp
+from source_harvest.answer import Page, Row
+from source_harvest.bookmark import OVERLAP, timestamp
 from source_harvest.errors import told
 from source_harvest.gate import Gate, SyncGivenUpError
+from source_harvest.reader import Reader
+from source_harvest.spans import ALL_DAYS, DAY, PAGES_PER_SPAN, SPANS_PER_LIST, Span, cut, merged, missing
 from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
 
 
-@dataclass
-class Reader:
-    """A stream that takes part in a sync."""
+@dataclass(frozen=True)
+class Piece:
+    """What one thread reads of a list: some days of it, or what changed since a moment."""
 
-    stream: HarvestStream
-    since: str | None
-    """From which change on it is to be read; None: all of it."""
-    start: str | None
-    """The same for a first read."""
+    span: Span = ALL_DAYS
+    changed_since: str | None = None
 
 
 class Listing:
-    """The reading of one list.
+    """The reading of one list, in pieces. No page is kept: each is handed to all readers and forgotten.
 
-    One partition of one stream, the `lead`, reads it. No page is kept: each is handed to all readers and forgotten,
-    so memory does not depend on how far apart the streams are.
+    The first read of a list that has a business date is cut into spans of days while it turns out to be long. Each
+    span is a checkpoint; a read that was killed goes on with the days that are missing, and in the end asks once more
+    for what changed since its first attempt began.
     """
 
-    def __init__(self, source: HarvestStream, readers: list[Reader], gate: Gate) -> None:
-        self.lead = readers[0].stream
+    def __init__(self, source: HarvestStream, readers: list[Reader], gate: Gate, *, whole: bool = False) -> None:
+        """`whole`: all of the list, whatever its readers need."""
         self._source = source
         self._readers = readers
         self._gate = gate
+        self._whole = whole
+        self._since = self._needed()
+        self._lock = Lock()
+        self._is_claimed = False
         self._over = Event()
         self._error: Exception | None = None
         self._began: datetime | None = None
+        self._more: SimpleQueue[Piece | None] = SimpleQueue()
+        self._unread = 0
+        self._is_resumed = False
+        self._has_caught_up = False
+        self._announced: int | None = None  # entries of the whole list, by its first answer
+        self._found = 0
 
-    def read(self) -> Iterator[Record]:
-        """The records that its pages yield at once, of whichever stream.
+    def claim(self) -> bool:
+        """True for the first who asks, who then has to read it; the others wait."""
+        with self._lock:
+            is_first, self._is_claimed = not self._is_claimed, True
+        return is_first
 
-        Raises `HarvestError`; whoever waits for the list then gets the same.
-        """
-        try:
-            yield from self._read()
-        except Exception as error:
-            self._error = told(error, self._source.place)
-            raise self._error from error
-        finally:
-            self._over.set()
+    def pieces(self) -> list[Piece]:
+        """What is known from the start to be read."""
+        pieces = [Piece()]
+        began = [reader.bookmark.began for reader in self._readers if reader.bookmark.began and reader.bookmark.spans]
+        if len(began) == len(self._readers):
+            self._is_resumed = True
+            self._began = min(began)
+            gaps = (gap for reader in self._readers for gap in missing(reader.bookmark.spans))
+            pieces = [Piece(span) for span in merged(gaps)]
+        if not pieces:
+            self._has_caught_up = True
+            pieces = [self._changes()]
+        self._unread = len(pieces)
+        return pieces
+
+    def more_pieces(self) -> Iterator[Piece]:
+        """What turns out to be left, until there will be no more."""
+        while True:
+            try:
+                piece = self._more.get(timeout=1)
+            except Empty:
+                self._gate.check()
+                continue
+            if piece is None:
+                return
+            yield piece
 
     def wait(self) -> datetime:
         """Waits until the list has been read; returns when that began, by Harvest's clock.
@@ -67,33 +101,127 @@ class Listing:
             raise self._error or SyncGivenUpError
         return self._began
 
-    def _read(self) -> Iterator[Record]:
-        since = self._since()
-        for page in self._source.pages({"updated_since": since}):
-            if self._began is None:
-                self._began = page.moment
-                self._distrust_states_from_the_future(page.moment)
-                if self._since() != since:
-                    yield from self._read()
-                    return
-            self._gate.check()
-            for reader in self._readers:
-                for row in reader.stream.take(type(self._source), page.rows, reader.since):
-                    yield Record(data=row, stream_name=reader.stream.name)
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """The records that the pages of a piece yield at once, of whichever stream.
 
-    def _since(self) -> str | None:
+        Raises `HarvestError`; whoever waits for the list then gets the same.
+        """
+        try:
+            if self._error is None:
+                yield from self._read(piece)
+        except Exception as error:
+            self._error = told(error, self._source.place)
+            raise self._error from error
+        finally:
+            self._settle()
+
+    def _read(self, piece: Piece) -> Iterator[Record]:
+        since = piece.changed_since or self._since
+        entries: int | None = None
+        for page in self._source.complete_pages({"updated_since": since, **piece.span.params}):
+            self._gate.check()
+            if self._began is None:
+                self._look_at(page)
+                if self._since != since:
+                    yield from self._read(piece)
+                    return
+            if entries is None and (rest := self._cut(piece, page)):
+                yield from self._read_newest(piece.span, page, rest)
+                return
+            yield from self._records(page.rows)
+            entries = page.entries if entries is None else entries
+        self._finished(piece, entries or 0)
+
+    def _read_newest(self, span: Span, page: Page, rest: list[Span]) -> Iterator[Record]:
+        """The days that the first page of a long span holds for certain; the rest of it will be read in pieces."""
+        oldest = max(filter(None, (part.last for part in rest)))
+        rows = [row for row in page.rows if self._day(row) > oldest]
+        yield from self._records(rows)
+        self._finished(Piece(span.since(oldest + DAY)), len(rows))
+        with self._lock:
+            self._unread += len(rest)
+        for part in rest:
+            self._more.put(Piece(part))
+
+    def _cut(self, piece: Piece, page: Page) -> list[Span]:
+        """The halves of what is older than a span's first page; none where it is better read page by page."""
+        is_first_read = any(reader.is_first_read for reader in self._readers)
+        if not (is_first_read and self._source.business_date and page.entries and page.rows) or piece.changed_since:
+            return []
+        share = (self._announced or 0) / len(page.rows) / SPANS_PER_LIST
+        pages_left = math.ceil(page.entries / len(page.rows)) - 1
+        days = [self._day(row) for row in page.rows]
+        is_newest_first = all(newer >= older for newer, older in pairwise(days))
+        if pages_left < max(PAGES_PER_SPAN, share) or not is_newest_first or days[0] == days[-1]:
+            return []
+        return cut(piece.span, days, pages_left)
+
+    def _day(self, row: Row) -> date:
+        return date.fromisoformat(row[self._source.business_date])
+
+    def _records(self, rows: list[Row]) -> Iterator[Record]:
+        for reader in self._readers:
+            stream = reader.stream
+            if self._whole:
+                stream.take_whole(type(self._source), rows)
+                continue
+            for row in stream.take(type(self._source), rows, reader):
+                reader.count()
+                yield Record(data=row, stream_name=stream.name)
+
+    def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""
-        needed = [reader.stream.list_since(reader.since) for reader in self._readers]
+        needed = [None if self._whole else reader.stream.list_since(reader) for reader in self._readers]
         return None if None in needed else min(filter(None, needed))
 
-    def _distrust_states_from_the_future(self, began: datetime) -> None:
-        """A state later than Harvest's clock would skip what changes until then: such a stream is read anew."""
-        now = timestamp(began)
+    def _look_at(self, page: Page) -> None:
+        """What the first answer says of the list: when it was read, how long it is, and which states are wrong."""
+        self._began, self._announced = page.moment, page.entries
         for reader in self._readers:
-            if reader.since and reader.since > now and reader.since != reader.start:
+            if type(reader.stream) is type(self._source) and page.entries:
+                reader.expect(page.entries)
+            if reader.bookmark.cursor and reader.bookmark.cursor > page.moment + OVERLAP:
                 logger.warning(
                     "The state of %s is from the future, by Harvest's clock it is %s: reading it anew",
                     reader.stream.name,
-                    now,
+                    timestamp(page.moment),
                 )
-                reader.since = reader.start
+                reader.start_anew()
+        self._since = self._needed()
+
+    def _finished(self, piece: Piece, entries: int) -> None:
+        """A piece was read to its end; where it is not the whole list, that is worth remembering."""
+        with self._lock:
+            self._found += entries
+        if piece.changed_since or piece.span == ALL_DAYS or self._began is None:
+            return
+        for reader in self._readers:
+            if reader.is_first_read and reader.stream.takes_at_once:
+                reader.finished_span(self._began, piece.span)
+
+    def _settle(self) -> None:
+        """One piece less is under way. After the last one, what changed meanwhile is read, and then all is over."""
+        with self._lock:
+            self._unread -= 1
+            if self._unread:
+                return
+            if self._must_catch_up() and self._error is None:
+                self._unread = 1
+                self._has_caught_up = True
+                self._more.put(self._changes())
+                return
+        if self._has_caught_up and self._found < (self._announced or 0):
+            logger.warning("%s: %d entries announced, %d found", self._source.name, self._announced, self._found)
+        self._more.put(None)
+        self._over.set()
+
+    def _must_catch_up(self) -> bool:
+        """Whether entries may have moved from days not yet read to days already read."""
+        differs = self._announced is not None and self._found != self._announced
+        return (self._is_resumed or differs) and not self._has_caught_up and self._began is not None
+
+    def _changes(self) -> Piece:
+        """What changed since the read began, in whichever attempt."""
+        if self._began is None:
+            raise SyncGivenUpError
+        return Piece(changed_since=timestamp(self._began - OVERLAP))

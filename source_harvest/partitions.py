@@ -1,6 +1,7 @@
-"""What of a stream can be read on its own: the lists that it leads, and its slices."""
+"""What of a stream can be read on its own: pieces of lists, and its slices."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
@@ -8,41 +9,61 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
-from source_harvest.cursor import MomentCursor
 from source_harvest.errors import config_error, told
 from source_harvest.gate import Gate
-from source_harvest.listing import Listing, Reader
-from source_harvest.stream import HarvestStream, Slice
+from source_harvest.listing import Listing, Piece
+from source_harvest.reader import Reader
+from source_harvest.stream import Slice
+
+
+class ReportedError(Exception):
+    """A list could not be read, and the partition that tried has said so."""
 
 
 class StreamPartitions(PartitionGenerator):
-    """Announces a stream's partitions: first the lists that it leads, and when all its lists are read, its slices."""
+    """Announces a stream's partitions: the pieces of lists that no other stream reads for it, and then its slices."""
 
-    def __init__(self, reader: Reader, lists: list[Listing], cursor: MomentCursor, gate: Gate) -> None:
+    def __init__(self, reader: Reader, lists: list[Listing], whole_lists: list[Listing], gate: Gate) -> None:
         self._reader = reader
         self._lists = lists
-        self._cursor = cursor
+        self._whole_lists = whole_lists
         self._gate = gate
 
     @override
     def generate(self) -> Iterator[Partition]:
-        stream = self._reader.stream
-        led = [listing for listing in self._lists if listing.lead is stream]
-        for listing in led:
-            self._cursor.announce()
-            yield ListPartition(stream, listing, self._gate)
+        reader, stream = self._reader, self._reader.stream
+        try:
+            began = yield from self._read(self._lists)
+            if stream.needs_whole_lists():
+                yield from self._read(self._whole_lists)
+        except ReportedError:
+            return
+        for stream_slice in stream.slices(reader, began):
+            yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
+        reader.finish(began)
+
+    def _read(self, lists: list[Listing]) -> Generator[Partition, None, datetime]:
+        """The pieces of those lists that are not read yet; returns when the reading of all of them began."""
+        own = [listing for listing in lists if listing.claim()]
+        for listing in own:
+            yield from self._partitions(listing, listing.pieces())
+        for listing in own:
+            yield from self._partitions(listing, listing.more_pieces())
         began = []
-        for listing in self._lists:
+        for listing in lists:
             try:
                 began.append(listing.wait())
-            except Exception:
-                if listing in led:  # the partition that read it has said so already
-                    return
-                raise
-        for stream_slice in stream.slices(self._reader.since):
-            self._cursor.announce()
-            yield SlicePartition(stream, stream_slice, self._gate)
-        self._cursor.all_announced(min(began))
+            except Exception as error:
+                raise ReportedError if listing in own else error from error
+        return min(began)
+
+    def _partitions(self, listing: Listing, pieces: Iterable[Piece]) -> Iterator[Partition]:
+        for piece in pieces:
+            yield self._announced(ListPartition(self._reader, listing, piece, self._gate))
+
+    def _announced(self, partition: Partition) -> Partition:
+        self._reader.cursor.announce()
+        return partition
 
 
 class UnknownStream(PartitionGenerator):
@@ -59,57 +80,56 @@ class UnknownStream(PartitionGenerator):
         )
 
 
-class ListPartition(Partition):
-    """The reading of a list for all the streams that are made of it."""
+class ReaderPartition(Partition):
+    """A partition of a reader's stream."""
 
-    def __init__(self, lead: HarvestStream, listing: Listing, gate: Gate) -> None:
-        self._lead = lead
-        self._listing = listing
+    def __init__(self, reader: Reader, gate: Gate) -> None:
+        self._reader = reader
         self._gate = gate
 
     @override
-    def read(self) -> Iterator[Record]:
-        with self._gate.entered():
-            yield from self._listing.read()
+    def stream_name(self) -> str:
+        return self._reader.stream.name
 
     @override
     def to_slice(self) -> Mapping[str, Any] | None:
         return None
 
     @override
-    def stream_name(self) -> str:
-        return self._lead.name
-
-    @override
     def __hash__(self) -> int:
         return id(self)
 
 
-class SlicePartition(Partition):
-    """The reading of one slice of a stream."""
+class ListPartition(ReaderPartition):
+    """A piece of a list, read for all the streams that are made of it."""
 
-    def __init__(self, stream: HarvestStream, stream_slice: Slice, gate: Gate) -> None:
-        self._stream = stream
-        self._slice = stream_slice
-        self._gate = gate
+    def __init__(self, reader: Reader, listing: Listing, piece: Piece, gate: Gate) -> None:
+        super().__init__(reader, gate)
+        self._listing = listing
+        self._piece = piece
 
     @override
     def read(self) -> Iterator[Record]:
         with self._gate.entered():
+            yield from self._listing.read(self._piece)
+
+
+class SlicePartition(ReaderPartition):
+    """A slice of a stream."""
+
+    def __init__(self, reader: Reader, stream_slice: Slice, began: datetime, gate: Gate) -> None:
+        super().__init__(reader, gate)
+        self._slice = stream_slice
+        self._began = began
+
+    @override
+    def read(self) -> Iterator[Record]:
+        stream = self._reader.stream
+        with self._gate.entered():
             try:
-                for row in self._stream.read_slice(self._slice):
-                    yield Record(data=row, stream_name=self._stream.name)
+                for row in stream.read_slice(self._slice):
+                    self._reader.count()
+                    yield Record(data=row, stream_name=stream.name)
             except Exception as error:
-                raise told(error, self._stream.place) from error
-
-    @override
-    def to_slice(self) -> Slice:
-        return self._slice
-
-    @override
-    def stream_name(self) -> str:
-        return self._stream.name
-
-    @override
-    def __hash__(self) -> int:
-        return id(self)
+                raise told(error, stream.place) from error
+            stream.finished_slice(self._slice, self._reader, self._began)

@@ -22,12 +22,12 @@ from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageReposi
 from airbyte_cdk.sources.streams import Stream
 from typing_extensions import override
 
+from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
 from source_harvest.config import Config, Settings, migrated
-from source_harvest.cursor import OVERLAP, cursor_in, timestamp
 from source_harvest.engine import Engine
 from source_harvest.errors import HarvestError, Place, config_error
 from source_harvest.files import read_json
-from source_harvest.listing import Reader
+from source_harvest.reader import Reader
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.transport import Transport
@@ -142,14 +142,10 @@ class SourceHarvest(AbstractSource):
 
 
 def _reader(
-    stream: HarvestStream,
-    configured: ConfiguredAirbyteStream,
-    states: ConnectorStateManager,
-    settings: Settings,
+    stream: HarvestStream, configured: ConfiguredAirbyteStream, states: ConnectorStateManager, settings: Settings
 ) -> Reader:
-    start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
-    cursor = None
+    bookmark = Bookmark()
     if stream.cursor_column and configured.sync_mode is SyncMode.incremental:
-        cursor = cursor_in(stream.name, states.get_stream_state(stream.name, None), stream.cursor_column)
-    since = timestamp(cursor - OVERLAP) if cursor else None
-    return Reader(stream, max(filter(None, (since, start)), default=None), start)
+        bookmark = bookmark_of(stream.name, states.get_stream_state(stream.name, None), stream.cursor_column)
+    start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
+    return Reader(stream, bookmark, start, settings.child_full_read_days)

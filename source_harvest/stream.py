@@ -1,7 +1,9 @@
 """What all streams share: how a list of Harvest's is asked for, and how its rows become records."""
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, ClassVar
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
@@ -9,8 +11,8 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
-from source_harvest.answer import Page, Row
-from source_harvest.cursor import second_before
+from source_harvest.answer import Page, Row, Tally
+from source_harvest.bookmark import Bookmark, second_before
 from source_harvest.errors import HarvestError, Place
 from source_harvest.records import Shape, changed_since
 from source_harvest.transport import REQUEST_KWARGS, Transport
@@ -18,8 +20,13 @@ from source_harvest.transport import REQUEST_KWARGS, Transport
 # The most rows that Harvest puts on a page; asked for always, because not every list has it as its default.
 PER_PAGE = 2000
 
+FILTERS = ("updated_since", "from", "to")
+
 Slice = Mapping[str, Any]
-"""What one request series asks for: `updated_since`, and for lists below a record that record's id."""
+"""What a series of pages is of: filters, and for a list below a record that record's id."""
+
+if TYPE_CHECKING:
+    from source_harvest.reader import Reader
 
 
 class HarvestStream(HttpStream):
@@ -45,10 +52,17 @@ class HarvestStream(HttpStream):
     """Columns that hold a time of day as the account displays it."""
     access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Boolean column -> the access roles that imply it."""
+    business_date: ClassVar[str] = ""
+    """The day by which Harvest filters the list with `from` and `to`, and sorts it, newest first."""
+
+    takes_at_once: ClassVar[bool] = True
+    """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__()
         self._transport = transport
+        self._lock = Lock()
+        self.requests = 0
         self._http_client = transport.client(self.place)
         self._shape = Shape(type(self))
 
@@ -78,25 +92,42 @@ class HarvestStream(HttpStream):
         """The stream of that kind in the same read."""
         return self if type(self) is kind else kind(self._transport)
 
-    def list_since(self, since: str | None) -> str | None:
-        """From which change on its lists must be read, so that it finds its own changes `since`."""
-        return since
+    def since(self, bookmark: Bookmark) -> str | None:
+        """From which change on its records are to be read."""
+        return bookmark.since
 
-    def take(self, source: "type[HarvestStream]", rows: list[Row], since: str | None) -> Iterable[Row]:
+    def list_since(self, reader: "Reader") -> str | None:
+        """From which change on its lists must be read for that."""
+        return reader.since
+
+    def take(self, source: "type[HarvestStream]", rows: list[Row], reader: "Reader") -> Iterable[Row]:
         """The records that a page of one of its lists yields at once."""
-        return map(self._shape.record, changed_since(rows, since))
+        return map(self._shape.record, changed_since(rows, reader.since))
 
-    def slices(self, since: str | None) -> Iterable[Slice]:
-        """What is left to read when its lists have been read."""
+    def take_whole(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
+        """A page of a list that is read whole because `needs_whole_lists`."""
+
+    def needs_whole_lists(self) -> bool:
+        """Whether, having read what changed in its lists, it needs the rest of them too."""
+        return False
+
+    def slices(self, reader: "Reader", began: datetime) -> Iterable[Slice]:
+        """What is left to read when its lists have been read, which began at that moment."""
         return ()
 
-    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
-        """The records of one slice, from all its pages.
+    def read_slice(self, stream_slice: Slice) -> Iterable[Row]:
+        """The records of one slice.
 
         Raises `HarvestError`.
         """
-        for page in self.pages(stream_slice):
-            yield from self.take(type(self), page.rows, stream_slice.get("updated_since"))
+        return ()
+
+    def finished_slice(self, stream_slice: Slice, reader: "Reader", began: datetime) -> None:
+        """A slice was read to its end."""
+
+    def reached(self, reader: "Reader", began: datetime) -> Bookmark:
+        """Where the stream is when all has been read that began at that moment."""
+        return Bookmark(cursor=began)
 
     @override
     def read_records(
@@ -107,9 +138,24 @@ class HarvestStream(HttpStream):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Row]:
         # The CDK's own method reads a single page where a stream has no cursor.
-        return self.read_slice(stream_slice or {})
+        for page in self.complete_pages(stream_slice or {}):
+            yield from map(self._shape.record, page.rows)
 
     # How a list is asked for.
+
+    def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
+        """The pages of a list; once more from the first, where rows came or went while it was read.
+
+        A page may so come twice; the rows on it are the same, and their key removes them.
+        """
+        for _ in range(2):
+            tally = Tally()
+            for page in self.pages(stream_slice):
+                tally.add(page)
+                yield page
+            if tally.is_complete:
+                return
+        self.logger.warning("%s: %s", self.name, tally)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list, first to last; none where the record that it belongs to is gone.
@@ -119,6 +165,8 @@ class HarvestStream(HttpStream):
         token = None
         asked: set[str] = set()
         while True:
+            with self._lock:
+                self.requests += 1
             with self._transport.explained():
                 request, response = self._fetch_next_page(stream_slice, None, token)
             if not response.ok:
@@ -171,8 +219,10 @@ class HarvestStream(HttpStream):
     ) -> MutableMapping[str, Any]:
         if next_page_token:
             return {}
-        since = (stream_slice or {}).get("updated_since")
-        return {"per_page": PER_PAGE, **({"updated_since": second_before(since)} if since else {})}
+        filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
+        if "updated_since" in filters:
+            filters["updated_since"] = second_before(filters["updated_since"])
+        return {"per_page": PER_PAGE, **filters}
 
     @override
     def request_kwargs(

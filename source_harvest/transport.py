@@ -16,7 +16,7 @@ from requests.exceptions import RequestException
 from source_harvest import accounts
 from source_harvest.answer import AnswerAdapter, body_of
 from source_harvest.auth import authenticator
-from source_harvest.budget import PatientSession, rate_budget
+from source_harvest.budget import PatientSession
 from source_harvest.config import Config, Settings
 from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, quote
 
@@ -39,7 +39,7 @@ class Transport:
     def __init__(self, settings: Settings, config: Config) -> None:
         self.settings = settings
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        self._session = PatientSession(api_budget=rate_budget())
+        self._session = PatientSession(settings.rate_limit_percent / 100)
         self._session.headers.update(headers)
         self._session.auth = authenticator(settings, config, headers)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -1,5 +1,7 @@
 """What all unit tests need."""
 
+import time
+
 import pytest
 
 
@@ -7,3 +9,13 @@ import pytest
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Harvest's limit is what one test is about, and what all others would wait for."""
     monkeypatch.setattr("source_harvest.budget.REQUESTS", 1_000_000)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The connector's waits, in seconds, which pass at once."""
+    found: list[float] = []
+    clock = time.monotonic
+    monkeypatch.setattr(time, "sleep", found.append)
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(found))
+    return found

@@ -1,22 +1,14 @@
 """Harvest's rate limit is kept, and a 429 is a wait and never a failure."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from emulator import Harvest
 from source_harvest import budget
 from unit_tests.syncing import STREAM_NAMES, sync
-
-
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits, in seconds, which are not waited for."""
-    found: list[float] = []
-    monkeypatch.setattr(time, "sleep", found.append)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -29,14 +21,14 @@ def test_a_429_is_waited_out_for_as_long_as_harvest_says(
     harvest.faults.add(path="/clients$", status=429, headers=headers)
     result = sync(config, ["clients"])
     assert result.counts == {"clients": len(harvest.listed("clients"))}
-    assert sum(naps) == wait
+    assert sum(naps) == pytest.approx(wait, abs=0.1)
 
 
 def test_ten_429s_in_a_row_do_not_fail_a_stream(harvest: Harvest, config: dict[str, Any], naps: list[float]) -> None:
     harvest.faults.add(path="/clients$", status=429, headers={"retry-after": "700"}, times=10)
     result = sync(config, ["clients"])
     assert result.statuses == {"clients": "COMPLETE"}
-    assert sum(naps) == 7000
+    assert sum(naps) == pytest.approx(7000, abs=1)
 
 
 def test_lines_are_logged_throughout_a_long_wait(
@@ -45,19 +37,37 @@ def test_lines_are_logged_throughout_a_long_wait(
     harvest.faults.add(path="/clients$", status=429, headers={"retry-after": "700"})
     sync(config, ["clients"])
     assert max(naps) <= 60
-    waiting = [record.message for record in caplog.records if "rate limit is used up" in record.message]
-    assert waiting[0].startswith("Harvest's rate limit is used up (429): waiting 700 s for /v2/clients")
+    waiting = [record.message for record in caplog.records if "Harvest's limit of 100 requests" in record.message]
+    assert waiting[0] == "Harvest's limit of 100 requests in 15 seconds is used up (429): waiting 700 s"
     assert len(waiting) == 12
 
 
-def test_all_streams_together_stay_below_the_limit(
+def test_all_streams_together_keep_the_limit(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a limit that refills in a fifth of a second, so that the test does not have to wait for the true one."""
     monkeypatch.setattr(budget, "REQUESTS", 10)
-    monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=220))
-    harvest.limits, harvest.general_limit = True, (10, 0.2)
+    monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=200))
     result = sync(config, STREAM_NAMES)
     assert result.statuses == dict.fromkeys(STREAM_NAMES, "COMPLETE")
-    assert len(harvest.requests) > 40
-    assert [request.path for request in harvest.requests if request.status == 429] == []
+    sent = [request.at for request in harvest.requests]
+    assert len(sent) > 40
+    # However late each arrives: the last cannot have been sent before its turn.
+    assert max(sent) - min(sent) > (len(sent) // 10 - 1) * 0.2
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "_reports")])
+@pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
+def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
+    session = budget.PatientSession(share=1)
+    request = requests.Request("GET", f"https://api.harvestapp.com{path}{query}").prepare()
+    assert session.limit_for(request) is getattr(session, limit)
+
+
+@pytest.mark.parametrize(("percent", "at_once"), [(100, 100), (50, 50), (1, 1)])
+def test_a_smaller_share_of_the_limit_can_be_asked_for(percent: int, at_once: int) -> None:
+    limit = budget.Limit("limit", budget.allowed(100, percent / 100), timedelta(hours=1), timedelta(0))
+    request = requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare()
+    waits = [limit.wait_for_turn(request) for _ in range(101)]
+    assert waits.count(0.0) == at_once
+    assert max(waits) > 3500

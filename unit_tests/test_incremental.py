@@ -80,15 +80,62 @@ def test_rows_that_did_not_change_do_not_come_again(harvest: Harvest, config: di
     assert not second.records("expenses")
 
 
-def test_children_of_a_parent_that_did_not_change_are_found(harvest: Harvest, config: dict[str, Any]) -> None:
-    """Harvest does not announce every message at its invoice."""
-    first = first_sync(harvest, config)
-    invoice = next(row for row in harvest.listed("invoices") if row["state"] == "paid")
+def unannounced(harvest: Harvest, state: str) -> int:
+    """Adds a message to an invoice that does not show it; returns the message's id."""
+    invoice = next(row for row in reversed(harvest.listed("invoices")) if row["state"] == state)
     message = harvest.add("invoice_messages", invoice_id=invoice["id"], reminder=True, event_type=None)
-    assert {row["id"]: row for row in harvest.listed("invoices")}[invoice["id"]] == invoice
-    second = sync(config, ["invoices", "invoice_messages"], first.state)
-    assert second.counts == {"invoice_messages": 1}
-    assert second.records("invoice_messages")[0]["id"] == message
+    assert invoice in harvest.listed("invoices")
+    return message
+
+
+def messages_found(harvest: Harvest, config: dict[str, Any], state: Any, **advance: int) -> tuple[set[int], int, Any]:
+    """The ids of the invoice messages that a sync after some time brings, its child requests, and its state."""
+    harvest.clock.advance(**advance)
+    harvest.requests.clear()
+    result = sync(config, ["invoices", "invoice_messages"], state)
+    visits = [request for request in harvest.requests if request.path.endswith("/messages")]
+    return {row["id"] for row in result.records("invoice_messages")}, len(visits), result.state
+
+
+def test_children_that_no_parent_announces_are_found_within_a_day_while_the_parent_is_alive(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    state = first_sync(harvest, config).state
+    message = unannounced(harvest, "open")
+    assert messages_found(harvest, config, state, hours=1)[:2] == (set(), 0)
+    found, visits, state = messages_found(harvest, config, state, days=1)
+    assert found == {message}
+    assert 0 < visits < len(harvest.listed("invoices"))
+    assert messages_found(harvest, config, state, hours=1)[:2] == (set(), 0)
+
+
+def test_children_that_no_parent_announces_are_found_within_a_week_whatever_the_parent(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    state = first_sync(harvest, config).state
+    message = unannounced(harvest, "paid")
+    found, _, state = messages_found(harvest, config, state, days=5)
+    assert message not in found
+    found, visits, state = messages_found(harvest, config, state, days=2)
+    assert message in found
+    assert visits == len(harvest.listed("invoices"))
+    assert messages_found(harvest, config, state, hours=1)[:2] == (set(), 0)
+
+
+def test_children_of_every_parent_are_visited_in_each_sync_where_the_config_says_so(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    config = {**config, "child_full_read_days": 0}
+    state = first_sync(harvest, config).state
+    message = unannounced(harvest, "paid")
+    assert messages_found(harvest, config, state, hours=1)[:2] == ({message}, len(harvest.listed("invoices")))
+
+
+def test_an_idle_sync_on_the_same_day_costs_one_request_per_list(harvest: Harvest, config: dict[str, Any]) -> None:
+    state = first_sync(harvest, config).state
+    harvest.requests.clear()
+    sync(config, STREAM_NAMES, state)
+    assert len(harvest.requests) == len({request.path for request in harvest.requests}) == 15
 
 
 def test_an_assignment_comes_again_when_its_project_moves_to_another_client(

@@ -1,6 +1,7 @@
 """Estimates, and what belongs to one: line items and messages."""
 
-from source_harvest.derived import ChildStream, EmbeddedStream
+from source_harvest.children import ChildStream
+from source_harvest.derived import EmbeddedStream
 from source_harvest.stream import HarvestStream
 
 
@@ -12,6 +13,7 @@ class Estimates(HarvestStream):
 
     readable_by = "Administrators and Managers with a permission for estimates"
     limited_by_start_date = True
+    business_date = "issue_date"
     foreign_keys = {"client_id": "clients", "creator_id": "users"}
 
 
@@ -39,6 +41,7 @@ class EstimateMessages(ChildStream):
     parent = Estimates
     parent_key = "estimate_id"
     below_parent = "messages"
+    living_states = ("draft", "sent")
     foreign_keys = {"estimate_id": "estimates"}
 
 

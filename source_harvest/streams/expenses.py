@@ -13,6 +13,7 @@ class Expenses(HarvestStream):
 
     readable_by = "everyone, unless the account has expenses switched off"
     limited_by_start_date = True
+    business_date = "spent_date"
     foreign_keys = {
         "client_id": "clients",
         "project_id": "projects",

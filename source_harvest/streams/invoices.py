@@ -1,6 +1,7 @@
 """Invoices, and what belongs to one: line items, messages, payments."""
 
-from source_harvest.derived import ChildStream, EmbeddedStream
+from source_harvest.children import ChildStream
+from source_harvest.derived import EmbeddedStream
 from source_harvest.stream import HarvestStream
 
 
@@ -14,6 +15,7 @@ class Invoices(HarvestStream):
 
     readable_by = "Administrators and Managers with a permission for invoices"
     limited_by_start_date = True
+    business_date = "issue_date"
     foreign_keys = {"client_id": "clients", "estimate_id": "estimates", "creator_id": "users"}
     flattened = {"retainer": ("id",)}
 
@@ -42,6 +44,7 @@ class InvoiceMessages(ChildStream):
     parent = Invoices
     parent_key = "invoice_id"
     below_parent = "messages"
+    living_states = ("draft", "open")
     foreign_keys = {"invoice_id": "invoices"}
 
 
@@ -54,6 +57,7 @@ class InvoicePayments(ChildStream):
     parent = Invoices
     parent_key = "invoice_id"
     below_parent = "payments"
+    living_states = ("draft", "open")
     foreign_keys = {"invoice_id": "invoices"}
     flattened = {"payment_gateway": ("id", "name")}
 

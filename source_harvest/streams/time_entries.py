@@ -14,6 +14,7 @@ class TimeEntries(HarvestStream):
 
     readable_by = "everyone"
     limited_by_start_date = True
+    business_date = "spent_date"
     foreign_keys = {
         "user_id": "users",
         "user_assignment_id": "project_users",

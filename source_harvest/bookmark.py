@@ -1,0 +1,119 @@
+"""What a stream's state says, and how it is written. The shapes are described in docs/state.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pendulum
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+
+from source_harvest.errors import config_error
+from source_harvest.spans import Span
+
+# Asked for again at the start of an incremental read, because a change shows in Harvest's lists a little later than
+# its time says. The rows that come twice are the same rows, and their key removes them.
+OVERLAP = timedelta(minutes=1)
+
+# The keys of states that Airbyte's earlier connector left for streams that it read per parent.
+PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "lookback_window"}
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as Harvest writes it: "2024-01-31T10:00:00Z"."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def second_before(moment: str) -> str:
+    """The timestamp one second earlier, for a filter of which nobody says whether it includes its bound."""
+    return timestamp(datetime.fromisoformat(moment.replace("Z", "+00:00")) - timedelta(seconds=1))
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where the last sync of a stream got to. Moments are by Harvest's clock, in UTC."""
+
+    cursor: datetime | None = None
+    """Every change before it has been delivered. None: the stream was never read to its end."""
+    began: datetime | None = None
+    """When the read began that was not finished."""
+    spans: tuple[Span, ...] = ()
+    """The days of it that were finished."""
+    up_to_parent: int = 0
+    """The last parent of it that was visited, in ascending order of their ids."""
+    all_parents: datetime | None = None
+    """When all parents were visited last."""
+    living_parents: datetime | None = None
+    """When the parents that are alive or were touched lately were visited last."""
+
+    @property
+    def since(self) -> str | None:
+        """The earliest change that may not have been delivered yet."""
+        return timestamp(self.cursor - OVERLAP) if self.cursor else None
+
+    @property
+    def children_since(self) -> str | None:
+        """The same for what is below parents, of which most are not visited in most syncs."""
+        return timestamp(self.all_parents - OVERLAP) if self.all_parents else None
+
+    def state(self, cursor_field: str) -> dict[str, Any]:
+        """As the platform keeps it."""
+        found: dict[str, Any] = {
+            cursor_field: self.cursor,
+            "all_parents_read": self.all_parents,
+            "living_parents_read": self.living_parents,
+        }
+        found = {key: timestamp(moment) for key, moment in found.items() if moment}
+        if self.began:
+            unfinished: dict[str, Any] = {"began": timestamp(self.began)}
+            if self.spans:
+                unfinished["spans"] = [span.ends for span in self.spans]
+            if self.up_to_parent:
+                unfinished["up_to_parent"] = self.up_to_parent
+            found["unfinished"] = unfinished
+        return found
+
+
+def bookmark_of(stream: str, state: Mapping[str, Any], cursor_field: str) -> Bookmark:
+    """What a state says; nothing for a state that says to read everything.
+
+    Takes the states of this connector and those of Airbyte's earlier one: {"updated_at": …}, and a form per parent,
+    which left out children of old parents and so is read anew.
+    Raises a config `HarvestError` for anything else, a state of a newer connector included.
+    """
+    if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
+        return Bookmark()
+    try:
+        return _parsed(state, cursor_field)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise config_error(
+            f'The state of the stream "{stream}" cannot be read: it is {dict(state)!r}, where a moment such as '
+            f'{{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
+            "or use the version of the connector that wrote it."
+        ) from None
+
+
+def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
+    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished"}
+    unfinished = state.get("unfinished", {})
+    if state.keys() - known or unfinished.keys() - {"began", "spans", "up_to_parent"}:
+        raise ValueError("a key that is not known")
+    return Bookmark(
+        cursor=None
+        if unfinished and cursor_field not in state
+        else _moment(state.get(cursor_field, state.get("updated_at"))),
+        began=_moment(unfinished["began"]) if unfinished else None,
+        spans=tuple(Span.of(ends) for ends in unfinished.get("spans", ())),
+        up_to_parent=int(unfinished.get("up_to_parent", 0)),
+        all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
+        living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,
+    )
+
+
+def _moment(value: object) -> datetime:
+    moment = pendulum.parse(value) if isinstance(value, str) else None
+    if not isinstance(moment, pendulum.DateTime):
+        raise ValueError("no moment")
+    return moment

@@ -1,0 +1,187 @@
+"""Streams below each record of another stream's list, at the cost of one request per parent and visit."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from enum import Enum, auto
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from source_harvest.answer import Row
+from source_harvest.bookmark import OVERLAP, Bookmark, timestamp
+from source_harvest.errors import Place
+from source_harvest.records import changed_since
+from source_harvest.stream import HarvestStream, Slice
+from source_harvest.transport import Transport
+
+if TYPE_CHECKING:
+    from source_harvest.reader import Reader
+
+logger = logging.getLogger("airbyte")
+
+# Parents that changed within this time are visited daily, whatever their state.
+RECENTLY = timedelta(days=30)
+# Visits between two checkpoints, and seconds between two lines about how far the visits are.
+VISITS_PER_CHECKPOINT = 100
+SECONDS_PER_LINE = 30
+
+
+class Visit(Enum):
+    """Which parents are visited in a sync."""
+
+    CHANGED = auto()
+    LIVING = auto()
+    ALL = auto()
+
+
+class ChildStream(HarvestStream):
+    """A list below each record of a parent's list.
+
+    Not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md). So the first read visits every
+    parent, and later ones those that changed; once a day also those that are alive or changed lately; and every
+    `child_full_read_days` all of them. What a visit asks for is what changed since all parents were visited last.
+    """
+
+    limited_by_start_date = True
+    takes_at_once = False
+    parent: ClassVar[type[HarvestStream]]
+    parent_key: ClassVar[str]
+    """The column that holds the parent's id; Harvest does not send it."""
+    below_parent: ClassVar[str]
+    """The end of its path, below the parent's."""
+    living_states: ClassVar[tuple[str, ...]]
+    """The states of a parent in which more children are to be expected."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._parent_path = self.sibling(self.parent).list_key
+        self._parents: dict[int, Row] = {}
+        self._has_whole_list = False
+        self._visit = Visit.CHANGED
+        self._progress: Progress | None = None
+
+    @property
+    @override
+    def place(self) -> Place:
+        return Place(self.name, self.parent.readable_by, belongs_to_parent=True)
+
+    @classmethod
+    @override
+    def lists(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls.parent,)
+
+    @override
+    def since(self, bookmark: Bookmark) -> str | None:
+        return bookmark.children_since
+
+    @override
+    def list_since(self, reader: Reader) -> str | None:
+        # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
+        # vain, or the visits that are due are made by the next sync.
+        self._has_whole_list = self._due(reader, datetime.now(timezone.utc)) is not Visit.CHANGED
+        return None if self._has_whole_list else reader.bookmark.since
+
+    @override
+    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+        self._parents.update((row["id"], {key: row.get(key) for key in ("state", "updated_at")}) for row in rows)
+        return ()
+
+    @override
+    def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
+        self._visit = self._due(reader, began) if self._has_whole_list else Visit.CHANGED
+        parent_ids = list(self._to_visit(reader.bookmark, began))
+        reader.expect(len(parent_ids))
+        self._progress = Progress(self.name, parent_ids)
+        for parent_id in parent_ids:
+            yield {self.parent_key: parent_id, "updated_since": reader.since}
+
+    @override
+    def first_path(self, stream_slice: Slice) -> str:
+        return f"{self._parent_path}/{stream_slice[self.parent_key]}/{self.below_parent}"
+
+    @override
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        for page in self.complete_pages(stream_slice):
+            for row in changed_since(page.rows, stream_slice["updated_since"]):
+                row[self.parent_key] = stream_slice[self.parent_key]
+                yield self._shape.record(row)
+
+    @override
+    def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
+        if self._progress is None:
+            raise RuntimeError("a slice ended that was never begun")
+        up_to_parent = self._progress.visited(stream_slice[self.parent_key])
+        if up_to_parent and self._visit is Visit.ALL:
+            reader.visited(began, up_to_parent)
+
+    @override
+    def reached(self, reader: Reader, began: datetime) -> Bookmark:
+        if self._visit is Visit.ALL:
+            began = reader.bookmark.began or began
+            return Bookmark(cursor=began, all_parents=began, living_parents=began)
+        if self._visit is Visit.LIVING:
+            return replace(reader.bookmark, cursor=began, living_parents=began)
+        return replace(reader.bookmark, cursor=began)
+
+    def _due(self, reader: Reader, now: datetime) -> Visit:
+        bookmark = reader.bookmark
+        days = reader.full_read_days
+        if not days or bookmark.began or not bookmark.all_parents or (now - bookmark.all_parents).days >= days:
+            return Visit.ALL
+        if bookmark.living_parents is None or bookmark.living_parents.date() != now.date():
+            return Visit.LIVING
+        return Visit.CHANGED
+
+    def _to_visit(self, bookmark: Bookmark, began: datetime) -> Iterator[int]:
+        """The ids of parents, those of a first read or of a full read in ascending order."""
+        ids = sorted(self._parents)
+        if self._visit is Visit.ALL:
+            yield from (id_ for id_ in ids if id_ > bookmark.up_to_parent)
+            ids = [id_ for id_ in ids if id_ <= bookmark.up_to_parent]
+        changed = timestamp((bookmark.began or bookmark.cursor or began) - OVERLAP)
+        recent = timestamp(began - RECENTLY)
+        for id_ in ids:
+            parent = self._parents[id_]
+            is_living = parent["state"] in self.living_states or parent["updated_at"] >= recent
+            if parent["updated_at"] >= changed or (is_living and self._visit is Visit.LIVING):
+                yield id_
+
+
+class Progress:
+    """How far the visits are, in the order in which they were announced, whichever threads make them."""
+
+    def __init__(self, name: str, parent_ids: list[int]) -> None:
+        self._name = name
+        self._ids = parent_ids
+        self._done: set[int] = set()
+        self._lock = Lock()
+        self._in_order = 0  # so many of the first parents have been visited, without a gap
+        self._at_checkpoint = 0
+        self._began = self._logged = time.monotonic()
+
+    def visited(self, parent_id: int) -> int | None:
+        """One more was visited; returns the parent up to which all were, where that is worth a checkpoint."""
+        with self._lock:
+            self._done.add(parent_id)
+            while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
+                self._in_order += 1
+            self._log()
+            if self._in_order - self._at_checkpoint < VISITS_PER_CHECKPOINT:
+                return None
+            self._at_checkpoint = self._in_order
+            return self._ids[self._in_order - 1]
+
+    def _log(self) -> None:
+        now = time.monotonic()
+        if now - self._logged < SECONDS_PER_LINE:
+            return
+        self._logged = now
+        done, total = len(self._done), len(self._ids)
+        minutes = (now - self._began) / done * (total - done) / 60
+        logger.info("%s: %d of %d parents visited, about %.0f minutes left", self._name, done, total, minutes)

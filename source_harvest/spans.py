@@ -1,0 +1,95 @@
+"""Spans of days: how the first read of a large list is cut into pieces that are read side by side.
+
+A span states both its ends, and both belong to it; an end of None is open, so that no day is too early or too late.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+DAY = timedelta(days=1)
+
+# A span is cut while it has more pages than this, or than a share of the whole list that keeps all workers busy.
+PAGES_PER_SPAN = 5
+SPANS_PER_LIST = 16
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """The days [first, last]."""
+
+    first: date | None = None
+    last: date | None = None
+
+    @classmethod
+    def of(cls, ends: Any) -> Span:
+        """From its JSON, ["2024-01-01", null].
+
+        Raises `ValueError` or `TypeError`.
+        """
+        first, last = ends
+        return cls(first and date.fromisoformat(first), last and date.fromisoformat(last))
+
+    @property
+    def ends(self) -> list[str | None]:
+        """As JSON."""
+        return [end.isoformat() if end else None for end in (self.first, self.last)]
+
+    @property
+    def params(self) -> dict[str, str]:
+        """As Harvest's filters."""
+        return {name: end for name, end in zip(("from", "to"), self.ends, strict=True) if end}
+
+    def before(self, day: date) -> Span:
+        """The part of it before a day."""
+        return Span(self.first, day - DAY)
+
+    def since(self, day: date) -> Span:
+        """The part of it from a day on."""
+        return Span(day, self.last)
+
+
+ALL_DAYS = Span()
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The same days in as few spans as possible, in their order."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.first or date.min):
+        previous = found[-1] if found else None
+        if previous and (previous.last is None or (span.first or date.min) <= previous.last + DAY):
+            last = None if None in (previous.last, span.last) else max(previous.last or date.min, span.last or date.min)
+            found[-1] = Span(previous.first, last)
+        else:
+            found.append(span)
+    return found
+
+
+def missing(spans: Iterable[Span]) -> list[Span]:
+    """The days of all time that are in none of the spans."""
+    gaps: list[Span] = []
+    rest: Span | None = Span()
+    for span in merged(spans):
+        if rest and span.first and (rest.first is None or rest.first < span.first):
+            gaps.append(rest.before(span.first))
+        rest = Span(span.last + DAY, None) if span.last and span.last < date.max else None
+    return [*gaps, rest] if rest else gaps
+
+
+def cut(span: Span, days: list[date], pages_left: int) -> list[Span]:
+    """Two halves of about as many rows each, of what is older than a span's first page.
+
+    `days` are those of that page's rows, newest first: how densely they lie says where the middle will be.
+    """
+    newest, oldest = days[0], days[-1]
+    rest = Span(span.first, oldest)
+    length = timedelta(days=math.ceil(((newest - oldest).days + 1) * pages_left / 2))
+    earliest = span.first or date.min
+    middle = oldest - length if oldest - earliest > length else earliest + (oldest - earliest) / 2
+    if not earliest < middle <= oldest:
+        return [rest]
+    return [rest.since(middle), rest.before(middle)]
