@@ -16,7 +16,7 @@ from source_harvest.bookmark import OVERLAP, timestamp
 from source_harvest.errors import told
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.reader import Reader
-from source_harvest.spans import ALL_DAYS, DAY, PAGES_PER_SPAN, SPANS_PER_LIST, Span, cut, merged, missing
+from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Span, cut, merged, missing
 from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
@@ -125,35 +125,36 @@ class Listing:
                 if self._since != since:
                     yield from self._read(piece)
                     return
-            if entries is None and (rest := self._cut(piece, page)):
-                yield from self._read_newest(piece.span, page, rest)
+            if entries is None and (parts := self._cut(piece, page))[1]:
+                yield from self._read_newest(page, *parts)
                 return
             yield from self._records(page.rows)
-            entries = page.entries if entries is None else entries
+            entries = len(page.rows) if page.entries is None else page.entries
         self._finished(piece, entries or 0)
 
-    def _read_newest(self, span: Span, page: Page, rest: list[Span]) -> Iterator[Record]:
+    def _read_newest(self, page: Page, done: Span | None, rest: list[Span]) -> Iterator[Record]:
         """The days that the first page of a long span holds for certain; the rest of it will be read in pieces."""
-        oldest = max(filter(None, (part.last for part in rest)))
-        rows = [row for row in page.rows if self._day(row) > oldest]
-        yield from self._records(rows)
-        self._finished(Piece(span.since(oldest + DAY)), len(rows))
+        if done:
+            rows = [row for row in page.rows if self._day(row) >= (done.first or date.min)]
+            yield from self._records(rows)
+            self._finished(Piece(done), len(rows))
         with self._lock:
             self._unread += len(rest)
         for part in rest:
             self._more.put(Piece(part))
 
-    def _cut(self, piece: Piece, page: Page) -> list[Span]:
-        """The halves of what is older than a span's first page; none where it is better read page by page."""
+    def _cut(self, piece: Piece, page: Page) -> tuple[Span | None, list[Span]]:
+        """As `spans.cut`; no parts where a span is better read page by page."""
         is_first_read = any(reader.is_first_read for reader in self._readers)
         if not (is_first_read and self._source.business_date and page.entries and page.rows) or piece.changed_since:
-            return []
+            return None, []
         share = (self._announced or 0) / len(page.rows) / SPANS_PER_LIST
         pages_left = math.ceil(page.entries / len(page.rows)) - 1
         days = [self._day(row) for row in page.rows]
+        # The order of the list was observed, and is documented nowhere (B50 of docs/harvest-behaviour.md).
         is_newest_first = all(newer >= older for newer, older in pairwise(days))
-        if pages_left < max(PAGES_PER_SPAN, share) or not is_newest_first or days[0] == days[-1]:
-            return []
+        if pages_left < max(PAGES_PER_SPAN, share) or not is_newest_first:
+            return None, []
         return cut(piece.span, days, pages_left)
 
     def _day(self, row: Row) -> date:

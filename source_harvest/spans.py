@@ -14,7 +14,7 @@ from typing import Any
 DAY = timedelta(days=1)
 
 # A span is cut while it has more pages than this, or than a share of the whole list that keeps all workers busy.
-PAGES_PER_SPAN = 5
+PAGES_PER_SPAN = 8
 SPANS_PER_LIST = 16
 
 
@@ -80,16 +80,16 @@ def missing(spans: Iterable[Span]) -> list[Span]:
     return [*gaps, rest] if rest else gaps
 
 
-def cut(span: Span, days: list[date], pages_left: int) -> list[Span]:
-    """Two halves of about as many rows each, of what is older than a span's first page.
+def cut(span: Span, days: list[date], pages_left: int) -> tuple[Span | None, list[Span]]:
+    """What of a span its first page holds for certain, and the rest in two parts; no parts where that cannot be told.
 
-    `days` are those of that page's rows, newest first: how densely they lie says where the middle will be.
+    `days` are those of that page's rows, newest first: how densely they lie says where the middle of the rest will be.
     """
     newest, oldest = days[0], days[-1]
-    rest = Span(span.first, oldest)
     length = timedelta(days=math.ceil(((newest - oldest).days + 1) * pages_left / 2))
     earliest = span.first or date.min
     middle = oldest - length if oldest - earliest > length else earliest + (oldest - earliest) / 2
-    if not earliest < middle <= oldest:
-        return [rest]
-    return [rest.since(middle), rest.before(middle)]
+    done, rest = (None, span) if newest == oldest else (span.since(oldest + DAY), Span(span.first, oldest))
+    if earliest < middle:
+        return done, [rest.since(middle), rest.before(middle)]
+    return done, [rest] if done else []
