@@ -32,6 +32,10 @@ class Run:
         return [trace["error"] for trace in traces if trace["type"] == "ERROR"]
 
 
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "source_harvest", *arguments]
+
+
 def run(folder: Path, command: str, *flags: str, **files: object) -> Run:
     """Runs a command with a file for each of the keywords: JSON of what is given, or the very text."""
     arguments = [command, *flags]
@@ -40,7 +44,7 @@ def run(folder: Path, command: str, *flags: str, **files: object) -> Run:
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
         arguments += [f"--{name}", str(path)]
     child = subprocess.run(
-        [sys.executable, "-m", "source_harvest", *arguments],
+        command_line(*arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,5 +1,7 @@
 """The four commands over the Airbyte protocol, and what they say of input that is wrong."""
 
+import json
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Run, configured, run
+from integration_tests.command_line import Run, command_line, configured, run
 from source_harvest.streams import STREAMS
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "clients"}, "stream_state": {"updated_at": "soon"}}}
@@ -60,13 +62,17 @@ def test_discover_lists_all_streams_without_asking_harvest(harvest: Harvest, str
 
 
 def test_a_read_shows_no_secret_even_with_debug_logging(
-    tmp_path: Path, oauth_config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
+    tmp_path: Path, oauth_config: dict[str, Any], streams: list[dict[str, Any]]
 ) -> None:
-    result = run(tmp_path, "read", "--debug", config=oauth_config, catalog=configured(streams, ["clients", "users"]))
-    assert result.exit_code == 0
-    kept = [line for line in result.output.splitlines() if '"type":"CONTROL"' not in line]
-    for secret in (*list(oauth_config["credentials"].values())[2:], ".at.emulated"):
-        assert secret not in "\n".join(kept)
+    catalog = configured(streams, ["clients", "users"])
+    for _ in range(2):  # the second time with the access token that the first one left
+        result = run(tmp_path, "read", "--debug", config=oauth_config, catalog=catalog)
+        assert result.exit_code == 0
+        kept = [line for line in result.output.splitlines() if '"type":"CONTROL"' not in line]
+        for secret in (*list(oauth_config["credentials"].values())[2:], ".at.emulated", ".rt.emulated"):
+            assert secret not in "\n".join(kept)
+        for control in result.of_type("CONTROL"):
+            oauth_config = control["control"]["connectorConfig"]["config"]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +160,34 @@ def test_an_old_config_is_migrated_and_the_platform_asked_to_keep_it(tmp_path: P
 
 
 def test_no_command_shows_how_to_use_it(tmp_path: Path) -> None:
-    child = subprocess.run([sys.executable, "-m", "source_harvest"], capture_output=True, text=True, check=False)
+    child = subprocess.run(command_line(), capture_output=True, text=True, check=False)
     assert "usage:" in child.stdout
     assert "Traceback" not in child.stdout + child.stderr
+
+
+@pytest.mark.parametrize("fault", [{"kind": "hang"}, {"status": 429, "headers": {"retry-after": "700"}}])
+def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
+    fault: dict[str, Any], tmp_path: Path, config: dict[str, Any], harvest: Harvest
+) -> None:
+    harvest.faults.add(path="/time_entries$", times=None, **fault)
+    [message] = run(tmp_path, "discover", config=config).of_type("CATALOG")
+    (tmp_path / "catalog.json").write_text(json.dumps(configured(message["catalog"]["streams"], ["time_entries"])))
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "source_harvest",
+            "read",
+            *(f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog")),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as child:
+        while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
+            assert child.poll() is None
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) != 0
 
 
 def test_a_reader_that_goes_away_ends_the_connector(

@@ -64,13 +64,13 @@ def resolve(transport: Transport, *, confirm: bool = False) -> str:
     return matching[0].id
 
 
-def why_rejected(transport: Transport, error: HarvestError) -> HarvestError:
-    """What is wrong after Harvest answered 401 or 404: the credentials, the account, or what `error` says."""
+def why_rejected(transport: Transport) -> HarvestError | None:
+    """What is wrong with the credentials or the account after Harvest answered 401 or 404; None if it is not they."""
     try:
         resolve(transport, confirm=True)
     except HarvestError as cause:
-        return cause if cause.status == 401 else error
-    return error
+        return cause if cause.status == 401 else None
+    return None
 
 
 def _subdomain(transport: Transport, account: Account) -> str | None:
@@ -96,8 +96,13 @@ def _rejected_token() -> HarvestError:
 def _no_such_account(wanted: str | None, accounts: list[Account]) -> HarvestError:
     if wanted is None:
         said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
-    else:
+    elif wanted.isdigit():
         said = f'The config field "account_id" is {wanted!r}, which is no Harvest account that the credentials reach.'
+    else:
+        said = (
+            f'The config field "account_id" is {wanted!r}, and no Harvest account that the credentials reach is known '
+            "to have that subdomain. Only administrators may ask for it; give the account's number instead."
+        )
     listed = ", ".join(f"{account.id} ({account.name})" for account in accounts)
     would_work = f"Accounts that would work: {listed}." if accounts else "They reach no Harvest account at all."
     return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)

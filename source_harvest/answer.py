@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidJSONError
 from typing_extensions import override
 from urllib3 import BaseHTTPResponse
 
@@ -39,6 +40,21 @@ class AnswerAdapter(HTTPAdapter):
         answer = Answer()
         answer.__dict__.update(super().build_response(req, resp).__dict__)
         return answer
+
+    @override
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """The answer.
+
+        Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
+        """
+        response = super().send(*args, **kwargs)
+        if response.status_code == 200:
+            try:
+                body_of(response)
+            except orjson.JSONDecodeError as error:
+                kind = "an HTML page" if b"<html" in response.content[:500].lower() else "not JSON"
+                raise InvalidJSONError(f"the answer was {kind}", request=response.request) from error
+        return response
 
 
 def body_of(response: requests.Response) -> Any:

@@ -1,30 +1,81 @@
 """How requests prove who asks: a personal access token, or OAuth with a refresh token."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.requests_native_auth import (
     SingleUseRefreshTokenOauth2Authenticator,
     TokenAuthenticator,
 )
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from requests.auth import AuthBase
+from typing_extensions import override
 
+from source_harvest.answer import AnswerAdapter, body_of
 from source_harvest.config import Config, Settings
+from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, plain_errors
+from source_harvest.logs import quiet
+
+# Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
+TIMEOUT = (10, 60)
+# No redirect is followed: it would take the credentials to wherever it leads.
+REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
+
+ACCESS_TOKEN = Place("access token", "everyone")
 
 
 def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]) -> AuthBase:
-    """The one authenticator that all requests of a command share.
-
-    Harvest may rotate the refresh token when it is used (docs/harvest-behaviour.md). So each refresh writes what came
-    back into `config` and emits it as a CONTROL message, and a refresh without a new refresh token keeps the old one.
-    """
+    """The one authenticator that all requests of a command share."""
     if not settings.uses_oauth:
         return TokenAuthenticator(settings.credentials["api_token"])
-    return SingleUseRefreshTokenOauth2Authenticator(
-        config,
-        token_refresh_endpoint=f"{settings.identity_url}/api/v2/oauth2/token",
-        refresh_request_headers=headers,
-        refresh_token_error_status_codes=(400, 401),
-        refresh_token_error_key="error",
-        refresh_token_error_values=("invalid_grant",),
+    for name in ("access_token", "refresh_token", "client_secret"):
+        if secret := settings.credentials.get(name):
+            add_to_secrets(secret)
+    return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+
+
+class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
+    """OAuth as the CDK does it, but for the token request itself.
+
+    Harvest may rotate the refresh token when it is used (B25 of docs/harvest-behaviour.md). So each refresh writes what
+    came back into the config and emits it as a CONTROL message, and one without a new refresh token keeps the old one.
+    """
+
+    @override
+    def _make_handled_request(self) -> Any:
+        """Harvest's answer to the refresh token. The CDK's own request has no time limit and follows redirects.
+
+        Raises `HarvestError`.
+        """
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, AnswerAdapter())
+        handler = HarvestErrorHandler(ACCESS_TOKEN, refreshes_token=False)
+        # No debug lines: they would show the body, with all that is secret in it.
+        client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
+        try:
+            with plain_errors():
+                url, form = str(self.get_token_refresh_endpoint()), self.build_refresh_request_body()
+                headers = self.build_refresh_request_headers()
+                _, response = client.send_request("POST", url, REQUEST_KWARGS, headers=headers, data=form)
+        except HarvestError as error:
+            raise _refused(error) if error.status and 400 <= error.status < 500 else error from error
+        body = body_of(response)
+        if not isinstance(body, dict) or not body.get("access_token"):
+            raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
+        for name in ("access_token", "refresh_token"):
+            add_to_secrets(body.get(name) or "")
+        return body
+
+
+def _refused(error: HarvestError) -> HarvestError:
+    return HarvestError(
+        f"{error.said}, and refused to renew the access token. Check the client ID, the client secret and the refresh "
+        "token in the source's settings, or authenticate again.",
+        FailureType.config_error,
+        status=401,
     )

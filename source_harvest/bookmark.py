@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -23,7 +24,7 @@ PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "look
 
 def timestamp(moment: datetime) -> str:
     """A moment as Harvest writes it: "2024-01-31T10:00:00Z"."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def second_before(moment: str) -> str:
@@ -113,7 +114,9 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
 
 
 def _moment(value: object) -> datetime:
-    moment = pendulum.parse(value) if isinstance(value, str) else None
-    if not isinstance(moment, pendulum.DateTime):
+    if not isinstance(value, str) or not re.match(r"(19[7-9]|[2-9]\d\d)\d-\d\d-\d\d[T ]", value):
         raise ValueError("no moment")
+    moment = pendulum.parse(value)
+    if not isinstance(moment, pendulum.DateTime):
+        raise TypeError("no moment")
     return moment

@@ -1,15 +1,18 @@
 """Harvest's rate limits: spent as fast as they refill, and waited for when they are used up all the same."""
 
 import logging
+import math
 import time
+from collections import deque
 from datetime import timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from airbyte_cdk.sources.streams.call_rate import CallRateLimitHit, MovingWindowCallRatePolicy, Rate
 from typing_extensions import override
+
+from source_harvest.gate import Gate
 
 logger = logging.getLogger("airbyte")
 
@@ -24,57 +27,64 @@ DEFAULT_WAIT = timedelta(seconds=15)
 REPORTS_DEFAULT_WAIT = timedelta(minutes=15)
 
 # During a long wait a line is logged this often, so that nobody takes the sync for dead.
-LOG_INTERVAL = timedelta(seconds=60)
+LOG_INTERVAL = timedelta(seconds=60).total_seconds()
 
 
 class Limit:
-    """One limit of Harvest's, of which all threads together use no more than their share."""
+    """One limit of Harvest's, of which all threads together use no more than their share.
 
-    def __init__(self, name: str, requests_: int, window: timedelta, default_wait: timedelta) -> None:
+    The CDK's own policies are not used: each starts a thread that never ends.
+    """
+
+    def __init__(self, name: str, allowed: int, window: timedelta, default_wait: timedelta) -> None:
+        """So many requests are `allowed` in each window of that length, wherever it begins."""
         self._name = name
-        self._default_wait = default_wait
-        self._policy = MovingWindowCallRatePolicy(rates=[Rate(requests_, window)], matchers=[])
+        self._window = window.total_seconds()
+        self._default_wait = default_wait.total_seconds()
         self._lock = Lock()
-        self._paused_until = time.monotonic()
+        self._sent: deque[float] = deque(maxlen=allowed)
+        self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
-    def acquire(self, request: requests.PreparedRequest) -> None:
-        """Returns when a request may be sent."""
-        while wait := self.wait_for_turn(request):
-            with self._lock:
-                if is_time_to_log := time.monotonic() - self._logged_at >= LOG_INTERVAL.total_seconds():
-                    self._logged_at = time.monotonic()
-            if is_time_to_log:
+    def acquire(self, gate: Gate) -> None:
+        """Returns when a request may be sent, and counts it.
+
+        Raises `SyncGivenUpError`.
+        """
+        while wait := self.wait_for_turn():
+            gate.nap(min(wait, LOG_INTERVAL))
+
+    def wait_for_turn(self) -> float:
+        """For how many seconds to wait before asking again; 0 where a request may be sent, and is counted."""
+        with self._lock:
+            now = time.monotonic()
+            free_at = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else 0.0
+            wait = max(self._paused_until, free_at) - now
+            if wait <= 0:
+                self._sent.append(now)
+                return 0.0
+            if now - self._logged_at >= LOG_INTERVAL:
+                self._logged_at = now
                 logger.info("Waiting %.0f s for Harvest's %s", wait, self._name)
-            time.sleep(min(wait, LOG_INTERVAL.total_seconds()))
+            return wait
 
     def refuse(self, response: requests.Response) -> None:
         """Harvest sent a 429: nobody asks again before the time that it names."""
         try:
             wait = max(0.0, float(response.headers["Retry-After"]))
         except (KeyError, ValueError):
-            wait = self._default_wait.total_seconds()
+            wait = self._default_wait
+        if not math.isfinite(wait):
+            wait = self._default_wait
         with self._lock:
             self._paused_until = max(self._paused_until, time.monotonic() + wait)
             self._logged_at = time.monotonic()
         logger.info("Harvest's %s is used up (429): waiting %.0f s", self._name, wait)
 
-    def wait_for_turn(self, request: requests.PreparedRequest) -> float:
-        """For how many seconds to wait before asking again; 0 where the request may be sent, and is counted."""
-        with self._lock:
-            pause = self._paused_until - time.monotonic()
-        if pause > 0:
-            return pause
-        try:
-            self._policy.try_acquire(request, weight=1)
-        except CallRateLimitHit as full:
-            return max(full.time_to_wait.total_seconds(), 0.001)
-        return 0.0
 
-
-def allowed(requests_: int, share: float) -> int:
-    """How many requests a share of the limit is: one at least."""
-    return max(1, int(requests_ * share))
+def allowed(share: float) -> int:
+    """How many requests in a window a share of a limit is: one at least."""
+    return max(1, int(REQUESTS * share))
 
 
 class PatientSession(requests.Session):
@@ -83,12 +93,14 @@ class PatientSession(requests.Session):
     So a 429 is never a failure, and never counts against the tries that a fault has.
     """
 
-    def __init__(self, share: float) -> None:
-        """`share` is the part of Harvest's limits to use, above 0 and up to 1."""
+    def __init__(self, share: float, gate: Gate) -> None:
+        """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the gate is closed."""
         super().__init__()
-        requests_ = allowed(REQUESTS, share)
-        self._general = Limit("limit of 100 requests in 15 seconds", requests_, WINDOW, DEFAULT_WAIT)
-        self._reports = Limit("limit of 100 reports in 15 minutes", requests_, REPORTS_WINDOW, REPORTS_DEFAULT_WAIT)
+        self._gate = gate
+        self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, DEFAULT_WAIT)
+        self._reports = Limit(
+            "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_DEFAULT_WAIT
+        )
 
     def limit_for(self, request: requests.PreparedRequest) -> Limit:
         """The limit that a request counts against."""
@@ -98,7 +110,7 @@ class PatientSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         limit = self.limit_for(request)
         while True:
-            limit.acquire(request)
+            limit.acquire(self._gate)
             response = super().send(request, **kwargs)
             if response.status_code != 429:
                 return response

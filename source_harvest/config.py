@@ -66,8 +66,10 @@ class Settings:
 def migrated(config: Config) -> Config:
     """The config in today's shape: the same object where there is nothing to migrate.
 
-    Older configs hold `api_token` at the top, or credentials without `auth_type`.
+    Older configs hold `api_token` at the top, or credentials without `auth_type`; some hold the account as a number.
     """
+    if type(config.get("account_id")) is int:
+        config = {**config, "account_id": str(config["account_id"])}
     if "credentials" not in config and "api_token" in config:
         rest = {key: value for key, value in config.items() if key != "api_token"}
         config = {**rest, "credentials": {"api_token": config["api_token"]}}
@@ -122,7 +124,7 @@ def _valid(described: Mapping[str, Any]) -> str:
 
 def _account(account: str | None) -> str | None:
     """The account ID or bare subdomain in what a user typed or pasted."""
-    return re.sub(r"^https?://|\.harvestapp\.com/?$", "", account).lower() if account else None
+    return re.sub(r"^https?://|(\.harvestapp\.com)?/?$", "", account).lower() if account else None
 
 
 def _number(config: Config, name: str, spec: Mapping[str, Any]) -> int:
@@ -139,18 +141,27 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
         raise config_error(f'The config field "{name}" is {config[name]!r}, which is no day of the calendar.') from None
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
-    return moment.in_timezone("UTC")
+    return max(moment.in_timezone("UTC"), pendulum.datetime(1970, 1, 1))  # long before there was Harvest
 
 
 def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
-    parts = urlsplit(url)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
+    if not _is_private(url):
         raise config_error(
             f'The config field "{name}" is {url!r}. '
             "It must be an https:// address, or http:// on this machine (127.0.0.1), so that the token stays private."
         )
     return url
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way there can read what is sent."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(str(host))))
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from source_harvest.answer import Row
+from source_harvest.bookmark import timestamp
 from source_harvest.records import changed_since
 from source_harvest.stream import HarvestStream, Slice
 from source_harvest.transport import Transport
@@ -77,8 +78,11 @@ class JoinedStream(HarvestStream):
     def lists(cls) -> tuple[type[HarvestStream], ...]: ...
 
     @abstractmethod
-    def join(self, lists: Lists) -> Iterator[tuple[Row, list[Row]]]:
-        """Each record, and the rows that it was made of: it has changed when one of them has."""
+    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
+        """Each record, and the rows that it was made of: it has changed when one of them has.
+
+        What came after the lists `began` to be read may be in one and not in another; the next sync has all of it.
+        """
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
@@ -98,10 +102,10 @@ class JoinedStream(HarvestStream):
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        yield {"updated_since": reader.since}
+        yield {"updated_since": reader.since, "began": timestamp(began)}
 
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
-        for record, made_of in self.join(self._lists):
+        for record, made_of in self.join(self._lists, stream_slice["began"]):
             if changed_since(made_of, stream_slice["updated_since"]):
                 yield self._shape.record(record)

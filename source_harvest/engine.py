@@ -3,9 +3,10 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
-from queue import Queue
-from threading import Lock, Thread
+from queue import Empty, Queue
+from threading import Thread
 
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
@@ -19,7 +20,6 @@ from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import InMemoryMessageRepository
-from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
@@ -31,6 +31,7 @@ from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError
 from source_harvest.gate import Gate
 from source_harvest.listing import Listing
+from source_harvest.logs import quiet
 from source_harvest.partitions import StreamPartitions, UnknownStream
 from source_harvest.reader import Reader
 from source_harvest.stream import HarvestStream
@@ -42,15 +43,11 @@ QUEUE_SIZE = 2_000
 class Engine:
     """Runs one sync, with at most `num_workers` lists being read at once."""
 
-    def __init__(self, num_workers: int, logger: logging.Logger) -> None:
+    def __init__(self, num_workers: int, gate: Gate, logger: logging.Logger) -> None:
         self._num_workers = num_workers
-        self._logger = _without_stack_traces(logger)
-        self._gate = Gate(num_workers)
+        self._gate = gate
+        self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
-        # On the same queue as the records, so that no state overtakes the rows that it vouches for.
-        self._messages = ConcurrentMessageRepository(self._queue, InMemoryMessageRepository())
-        self._states = ConnectorStateManager()
-        self._state_lock = Lock()
 
     def read(self, readers: list[Reader], unknown: list[str]) -> Iterator[AirbyteMessage]:
         """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
@@ -81,7 +78,7 @@ class Engine:
             initial_number_of_partitions_to_generate=stream_count,
             logger=self._logger,
             slice_logger=DebugSliceLogger(),
-            message_repository=self._messages,
+            message_repository=InMemoryMessageRepository(),
             queue=self._queue,
         )
 
@@ -123,15 +120,17 @@ class Engine:
             for source, sharing in readers_of.items()
         }
 
+    # Both go onto the queue of the records, so that no state overtakes the rows that it vouches for.
+
     def _emit_state(self, stream: str, state: State) -> None:
-        with self._state_lock:
-            self._states.update_state_for_stream(stream, None, state)
-            self._messages.emit_message(self._states.create_state_message(stream, None))
+        states = ConnectorStateManager()
+        states.update_state_for_stream(stream, None, state)
+        self._queue.put(states.create_state_message(stream, None))
 
     def _emit_estimate(self, stream: str, rows: int) -> None:
         estimate = AirbyteEstimateTraceMessage(name=stream, type=EstimateType.STREAM, row_estimate=rows)
         trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-        self._messages.emit_message(AirbyteMessage(type=MessageType.TRACE, trace=trace))
+        self._queue.put(AirbyteMessage(type=MessageType.TRACE, trace=trace))
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:
@@ -152,19 +151,7 @@ def _summary(failures: Mapping[str, FailureType], count: int) -> HarvestError:
 
 
 def _drain(queue: Queue[QueueItem]) -> None:
-    while True:
-        queue.get()
-
-
-def _without_stack_traces(logger: logging.Logger) -> logging.Logger:
-    """A logger for which an error that the connector understands is one line."""
-    quiet = logging.Logger(f"{logger.name}.engine", logger.getEffectiveLevel())  # noqa: LOG001 - none that others share
-    quiet.parent = logger
-    quiet.addFilter(_forget_stack_trace)
-    return quiet
-
-
-def _forget_stack_trace(record: logging.LogRecord) -> bool:
-    if record.exc_info and isinstance(record.exc_info[1], HarvestError):
-        record.exc_info = None
-    return True
+    """Makes room for the workers of a sync that was given up, until they are silent."""
+    with suppress(Empty):
+        while True:
+            queue.get(timeout=60)

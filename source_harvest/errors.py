@@ -3,6 +3,8 @@
 An error message has three parts: what Harvest said, what to change, and where.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import orjson
@@ -13,18 +15,20 @@ from airbyte_cdk.utils import AirbyteTracedException
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from typing_extensions import override
 
-from source_harvest.answer import body_of
-
 # How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
 QUOTE_LENGTH = 200
 
 
 class HarvestError(AirbyteTracedException):
-    """A failure told in the user's terms; `status` is Harvest's HTTP status, or None where it never answered."""
+    """A failure told in the user's terms."""
 
-    def __init__(self, message: str, failure_type: FailureType, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, failure_type: FailureType, status: int | None = None, said: str | None = None
+    ) -> None:
+        """`status` and what Harvest `said` are None where it never answered."""
         super().__init__(internal_message=message, message=message, failure_type=failure_type)
         self.status = status
+        self.said = said
 
 
 def config_error(message: str) -> HarvestError:
@@ -44,13 +48,18 @@ class Place:
     """True for the lists below a single record, which vanish with it."""
 
 
-def told(error: Exception, place: Place) -> Exception:
-    """The error as a user is told of it: rows that are not what Harvest documents make one clear sentence."""
-    if not isinstance(error, KeyError | TypeError | AttributeError | ValueError):
-        return error
-    what = f"{type(error).__name__}: {filter_secrets(str(error)[:QUOTE_LENGTH])}"
-    message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
-    return HarvestError(message, FailureType.system_error)
+@contextmanager
+def as_documented(place: Place) -> Iterator[None]:
+    """Around what trusts the shape of Harvest's rows: where they are not as documented, one clear sentence says so.
+
+    Raises `HarvestError`.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"{type(error).__name__}: {filter_secrets(str(error))[:QUOTE_LENGTH]}"
+        message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
+        raise HarvestError(message, FailureType.system_error) from error
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,11 @@ _RULES = {
         FailureType.config_error,
         "The Harvest user behind these credentials may not read {name}, which is open to {readable_by}. "
         "Give that user the role in Harvest, use another user's credentials, or deselect the stream.",
+    ),
+    402: _Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Harvest's plan for the account may not include {name}, or a payment is due. Ask the account's owner.",
     ),
     404: _Rule(
         ResponseAction.FAIL,
@@ -110,8 +124,8 @@ def quote(response: requests.Response) -> str:
         body = orjson.loads(response.content)
         text = body.get("message") or body.get("error_description") or body.get("error")
     except (orjson.JSONDecodeError, AttributeError):
-        text = "an HTML page" if b"<html" in response.content[:500].lower() else response.text
-    return filter_secrets(" ".join(str(text or "no message").split())[:QUOTE_LENGTH])
+        text = "an HTML page" if b"<html" in response.content[:500].lower() else response.text[: 10 * QUOTE_LENGTH]
+    return filter_secrets(" ".join(str(text or "no message").split()))[:QUOTE_LENGTH]
 
 
 class HarvestErrorHandler(ErrorHandler):
@@ -133,14 +147,14 @@ class HarvestErrorHandler(ErrorHandler):
     @property
     @override
     def max_time(self) -> int:
-        return 600
+        return 24 * 60 * 60  # waiting for Harvest's limit takes its time, and is no reason to give up
 
     @override
     def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
         if not isinstance(response, requests.Response):
             return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
         if response.status_code == 200:
-            return self._judge_body(response)
+            return ErrorResolution(ResponseAction.SUCCESS)
         if response.status_code == 401 and self._refreshes_token:
             return ErrorResolution(ResponseAction.REFRESH_TOKEN_THEN_RETRY, FailureType.config_error)
         if response.status_code == 404 and self._place.belongs_to_parent:
@@ -150,17 +164,30 @@ class HarvestErrorHandler(ErrorHandler):
         if rule.action is ResponseAction.RETRY:
             return self._retry(said)
         advice = rule.advice.format(name=self._place.name, readable_by=self._place.readable_by)
-        raise HarvestError(
-            f"{said} to the request for {self._place.name}. {advice}", rule.failure_type, response.status_code
-        )
-
-    def _judge_body(self, response: requests.Response) -> ErrorResolution:
-        try:
-            body_of(response)
-        except orjson.JSONDecodeError:
-            return self._retry(f"the answer was not JSON ({quote(response)})")
-        return ErrorResolution(ResponseAction.SUCCESS)
+        message = f"{said} to the request for {self._place.name}. {advice}"
+        raise HarvestError(message, rule.failure_type, response.status_code, said)
 
     def _retry(self, reason: str) -> ErrorResolution:
         message = f"Harvest's {self._place.name} could not be read: {filter_secrets(reason)}. {_RETRIED.advice}"
         return ErrorResolution(ResponseAction.RETRY, _RETRIED.failure_type, message)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Around a request of the CDK's HTTP client: tells its failures in the connector's words.
+
+    Raises `HarvestError`.
+    """
+    try:
+        yield
+    except HarvestError:
+        raise
+    except AirbyteTracedException as error:
+        if error.failure_type is FailureType.config_error:
+            message = (
+                "Harvest rejected the access token (401), and renewing it did not help. "
+                "Authenticate again in the source's settings."
+            )
+            raise HarvestError(message, FailureType.config_error, status=401) from error
+        last_try = error.__context__  # has our own account of what happened
+        raise HarvestError(str(last_try or error), error.failure_type) from error

@@ -31,6 +31,14 @@ class Gate:
         if self._closed.is_set():
             raise SyncGivenUpError
 
+    def nap(self, seconds: float) -> None:
+        """Waits, but no longer than until the gate is closed.
+
+        Raises `SyncGivenUpError`.
+        """
+        if self._closed.wait(seconds):
+            raise SyncGivenUpError
+
     def close(self) -> None:
-        """Lets no one in any more, and ends the waiting of those inside."""
+        """Lets no one in any more, and ends the naps of those inside."""
         self._closed.set()

@@ -13,7 +13,7 @@ from airbyte_cdk.sources.types import Record
 
 from source_harvest.answer import Page, Row
 from source_harvest.bookmark import OVERLAP, timestamp
-from source_harvest.errors import told
+from source_harvest.errors import as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.reader import Reader
 from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Span, cut, merged, missing
@@ -108,10 +108,11 @@ class Listing:
         """
         try:
             if self._error is None:
-                yield from self._read(piece)
+                with as_documented(self._source.place):
+                    yield from self._read(piece)
         except Exception as error:
-            self._error = told(error, self._source.place)
-            raise self._error from error
+            self._error = error
+            raise
         finally:
             self._settle()
 
@@ -125,6 +126,8 @@ class Listing:
                 if self._since != since:
                     yield from self._read(piece)
                     return
+            elif page.moment + OVERLAP < self._began:
+                raise config_error(f"The state of {self._source.name} is from the future. Clear it to read it anew.")
             if entries is None and (parts := self._cut(piece, page))[1]:
                 yield from self._read_newest(page, *parts)
                 return

@@ -9,7 +9,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
-from source_harvest.errors import config_error, told
+from source_harvest.errors import as_documented, config_error
 from source_harvest.gate import Gate
 from source_harvest.listing import Listing, Piece
 from source_harvest.reader import Reader
@@ -125,11 +125,8 @@ class SlicePartition(ReaderPartition):
     @override
     def read(self) -> Iterator[Record]:
         stream = self._reader.stream
-        with self._gate.entered():
-            try:
-                for row in stream.read_slice(self._slice):
-                    self._reader.count()
-                    yield Record(data=row, stream_name=stream.name)
-            except Exception as error:
-                raise told(error, stream.place) from error
+        with self._gate.entered(), as_documented(stream.place):
+            for row in stream.read_slice(self._slice):
+                self._reader.count()
+                yield Record(data=row, stream_name=stream.name)
             stream.finished_slice(self._slice, self._reader, self._began)

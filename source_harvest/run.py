@@ -36,10 +36,10 @@ def run() -> None:
     except AirbyteTracedException as error:
         error.emit_message()
         _leave()
-    except BrokenPipeError:
-        _leave()
-    except Exception:  # noqa: BLE001 - the last one who can tell
-        sys.excepthook(*sys.exc_info())  # the CDK's, which makes a TRACE message of it
+    except BaseException as error:  # noqa: BLE001 - whatever it was, the process must end
+        # A pipe that nobody reads, an interrupt, or a mistake of ours, which the CDK's hook makes a TRACE message of.
+        if not isinstance(error, BrokenPipeError | SystemExit):
+            sys.excepthook(*sys.exc_info())
         _leave()
 
 

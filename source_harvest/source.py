@@ -25,7 +25,7 @@ from typing_extensions import override
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
 from source_harvest.config import Config, Settings, migrated
 from source_harvest.engine import Engine
-from source_harvest.errors import HarvestError, Place, config_error
+from source_harvest.errors import HarvestError, Place, as_documented, config_error
 from source_harvest.files import read_json
 from source_harvest.reader import Reader
 from source_harvest.stream import HarvestStream
@@ -101,9 +101,11 @@ class SourceHarvest(AbstractSource):
             transport = self._transport(config)
             account_id = transport.connect(confirm=True)
             user = transport.get(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
+            with as_documented(SIGNED_IN_USER):
+                roles = " and ".join(user.get("access_roles") or ["user"])
         except HarvestError as error:
             return False, str(error)
-        logger.info("Harvest account %s, as %s", account_id, " and ".join(user.get("access_roles") or ["a user"]))
+        logger.info("Harvest account %s, as %s", account_id, roles)
         return True, None
 
     @override
@@ -133,7 +135,7 @@ class SourceHarvest(AbstractSource):
             if name in configured
         ]
         transport.connect()
-        engine = Engine(transport.settings.num_workers, logger)
+        engine = Engine(transport.settings.num_workers, transport.gate, logger)
         yield from engine.read(readers, unknown=[name for name in configured if name not in known])
 
     def _transport(self, config: Config) -> Transport:

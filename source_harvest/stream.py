@@ -12,10 +12,11 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
 from source_harvest.answer import Page, Row, Tally
+from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import Bookmark, second_before
 from source_harvest.errors import HarvestError, Place
 from source_harvest.records import Shape, changed_since
-from source_harvest.transport import REQUEST_KWARGS, Transport
+from source_harvest.transport import Transport
 
 # The most rows that Harvest puts on a page; asked for always, because not every list has it as its default.
 PER_PAGE = 2000
@@ -69,7 +70,7 @@ class HarvestStream(HttpStream):
     @property
     @override
     def is_resumable(self) -> bool:
-        return self.supports_incremental
+        return False  # a full refresh looks at no state, so the platform must not keep the rows of a failed attempt
 
     @property
     def cursor_column(self) -> str | None:

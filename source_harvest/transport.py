@@ -8,26 +8,22 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http import HttpClient
-from airbyte_cdk.utils import AirbyteTracedException
-from requests.exceptions import RequestException
 
 from source_harvest import accounts
 from source_harvest.answer import AnswerAdapter, body_of
-from source_harvest.auth import authenticator
+from source_harvest.auth import REQUEST_KWARGS, authenticator
 from source_harvest.budget import PatientSession
 from source_harvest.config import Config, Settings
-from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, quote
+from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, plain_errors
+from source_harvest.gate import Gate
+from source_harvest.logs import quiet
 
 logger = logging.getLogger("airbyte")
 
 # Harvest asks for the application's name and a way to reach its makers.
 USER_AGENT = f"source-harvest/{version('source-harvest')} (https://docs.airbyte.com/integrations/sources/harvest)"
-# Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
-TIMEOUT = (10, 60)
 ACCOUNT_HEADER = "Harvest-Account-Id"
-REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
 
 
 class Transport:
@@ -38,8 +34,9 @@ class Transport:
 
     def __init__(self, settings: Settings, config: Config) -> None:
         self.settings = settings
+        self.gate = Gate(settings.num_workers)
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        self._session = PatientSession(settings.rate_limit_percent / 100)
+        self._session = PatientSession(settings.rate_limit_percent / 100, self.gate)
         self._session.headers.update(headers)
         self._session.auth = authenticator(settings, config, headers)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -48,11 +45,12 @@ class Transport:
         self._account_lock = Lock()
         self._rejection_lock = Lock()
         self._rejection: HarvestError | None = None
+        self._is_account_confirmed = False
 
     def client(self, place: Place) -> HttpClient:
         """A client for one place in Harvest, on the session that all share."""
         handler = HarvestErrorHandler(place, refreshes_token=self.settings.uses_oauth)
-        return HttpClient(name=place.name, logger=logger, error_handler=handler, session=self._session)
+        return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
     def connect(self, *, confirm: bool = False) -> str:
         """From now on asks for the account that the settings mean, and returns its ID.
@@ -87,49 +85,14 @@ class Transport:
             with plain_errors():
                 yield
         except HarvestError as error:
-            if error.status not in {401, 404}:
-                raise
-            with self._rejection_lock:
-                rejection = self._rejection or accounts.why_rejected(self, error)
-                self._rejection = rejection if rejection.status == 401 else None
-            raise rejection from error
+            raise self._explanation(error) if error.status in {401, 404} else error from error
 
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Tells the failures of the CDK's client and authenticator in the connector's words.
-
-    Raises `HarvestError`.
-    """
-    try:
-        yield
-    except HarvestError:
-        raise
-    except AirbyteTracedException as error:
-        raise _told(error) from error
-    except RequestException as error:
-        raise _refresh_failed(error) from error
-
-
-def _told(error: AirbyteTracedException) -> HarvestError:
-    if error.failure_type is FailureType.config_error:
-        return HarvestError(
-            "Harvest rejected the OAuth credentials (401), and renewing the access token did not help. "
-            "Authenticate again in the source's settings.",
-            FailureType.config_error,
-            status=401,
-        )
-    last_try = error.__context__  # has our own account of what happened
-    return HarvestError(str(last_try or error), error.failure_type)
-
-
-def _refresh_failed(error: RequestException) -> HarvestError:
-    """The CDK lets failures of the token request through as they are."""
-    if error.response is not None and error.response.status_code < 500:
-        return HarvestError(
-            f"Harvest refused to renew the access token ({error.response.status_code}: {quote(error.response)}). "
-            "Check the client ID, client secret and refresh token in the source's settings, or authenticate again.",
-            FailureType.config_error,
-            status=401,
-        )
-    return HarvestError(f"The access token could not be renewed: {error}.", FailureType.transient_error)
+    def _explanation(self, error: HarvestError) -> HarvestError:
+        """Asks, once, whether the credentials and the account are what is wrong."""
+        with self._rejection_lock:
+            if self._rejection is None and not self._is_account_confirmed:
+                self._rejection = accounts.why_rejected(self)
+                self._is_account_confirmed = self._rejection is None
+            if self._rejection is None and error.status == 401:
+                self._rejection = error
+            return self._rejection or error

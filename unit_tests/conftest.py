@@ -17,5 +17,6 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found: list[float] = []
     clock = time.monotonic
     monkeypatch.setattr(time, "sleep", found.append)
+    monkeypatch.setattr("source_harvest.gate.Gate.nap", lambda _, seconds: found.append(seconds))
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(found))
     return found

@@ -1,5 +1,6 @@
 """Harvest's rate limit is kept, and a 429 is a wait and never a failure."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +9,19 @@ import requests
 
 from emulator import Harvest
 from source_harvest import budget
+from source_harvest.gate import Gate
 from unit_tests.syncing import STREAM_NAMES, sync
 
 
 @pytest.mark.parametrize(
     ("headers", "wait"),
-    [({"retry-after": "7"}, 7), ({}, 15), ({"retry-after": "soon"}, 15), ({"retry-after": "-1"}, 0)],
+    [
+        ({"retry-after": "7"}, 7),
+        ({}, 15),
+        ({"retry-after": "soon"}, 15),
+        ({"retry-after": "inf"}, 15),
+        ({"retry-after": "-1"}, 0),
+    ],
 )
 def test_a_429_is_waited_out_for_as_long_as_harvest_says(
     headers: dict[str, str], wait: float, harvest: Harvest, config: dict[str, Any], naps: list[float]
@@ -59,15 +67,28 @@ def test_all_streams_together_keep_the_limit(
 @pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "_reports")])
 @pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
 def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
-    session = budget.PatientSession(share=1)
+    session = budget.PatientSession(share=1, gate=Gate(1))
     request = requests.Request("GET", f"https://api.harvestapp.com{path}{query}").prepare()
     assert session.limit_for(request) is getattr(session, limit)
 
 
 @pytest.mark.parametrize(("percent", "at_once"), [(100, 100), (50, 50), (1, 1)])
-def test_a_smaller_share_of_the_limit_can_be_asked_for(percent: int, at_once: int) -> None:
-    limit = budget.Limit("limit", budget.allowed(100, percent / 100), timedelta(hours=1), timedelta(0))
-    request = requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare()
-    waits = [limit.wait_for_turn(request) for _ in range(101)]
+def test_a_smaller_share_of_the_limit_can_be_asked_for(
+    percent: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "REQUESTS", 100)
+    limit = budget.Limit("limit", budget.allowed(percent / 100), timedelta(hours=1), timedelta(0))
+    waits = [limit.wait_for_turn() for _ in range(101)]
     assert waits.count(0.0) == at_once
     assert max(waits) > 3500
+
+
+def test_no_window_of_the_limits_length_holds_more_requests_than_allowed(naps: list[float]) -> None:
+    limit = budget.Limit("limit", 10, timedelta(seconds=16), timedelta(0))
+    sent = []
+    for n in range(200):
+        naps.append(n % 3 * 0.4)
+        while wait := limit.wait_for_turn():
+            naps.append(wait)
+        sent.append(time.monotonic())
+    assert all(later - earlier > 15.99 for earlier, later in zip(sent, sent[10:], strict=False))

@@ -1,13 +1,15 @@
 """What `check` says of credentials and accounts, and which account is read."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import Status
 
-from emulator import Harvest
+from emulator import Harvest, Server
 from source_harvest import SourceHarvest
+from source_harvest.auth import REQUEST_KWARGS
 from unit_tests.syncing import LOGGER, sync
 
 
@@ -68,12 +70,12 @@ def test_a_wrong_account_is_named_with_those_that_would_work(
     harvest.wrong_account_status = status
     connected, message = check({**config, "account_id": wrong})
     assert not connected
-    assert f"The config field \"account_id\" is '{wrong}', which is no Harvest account" in message
+    assert f"The config field \"account_id\" is '{wrong}', " in message
     assert f"{harvest.account_id} (Northlight Studio)" in message
 
     result = sync({**config, "account_id": wrong}, ["clients", "projects"])
     [(_, message)] = set(result.errors.values()) or [("", str(result.error))]
-    assert f"The config field \"account_id\" is '{wrong}', which is no Harvest account" in message
+    assert f"The config field \"account_id\" is '{wrong}', " in message
     assert result.states == {}
     assert "COMPLETE" not in result.statuses.values()
 
@@ -119,3 +121,50 @@ def test_a_wrong_client_secret_is_said_with_the_cure(oauth_config: dict[str, Any
     assert not connected
     assert "client secret" in message
     assert "wrong-secret" not in message
+
+
+def test_a_subdomain_that_may_not_be_asked_for_is_said_to(harvest: Harvest, config: dict[str, Any]) -> None:
+    config["credentials"]["api_token"] = harvest.token_for("member")
+    connected, message = check({**config, "account_id": harvest.subdomain})
+    assert not connected
+    assert "Only administrators may ask for it; give the account's number instead." in message
+    assert str(harvest.account_id) in message
+
+
+def test_a_token_request_that_is_never_answered_is_given_up(
+    harvest: Harvest, oauth_config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (0.2, 0.2))
+    harvest.faults.add(path="/oauth2/token$", kind="hang", times=None)
+    connected, message = check(oauth_config)
+    assert not connected
+    assert "access token could not be read: no whole answer came (ReadTimeout" in message
+
+
+def test_the_client_secret_follows_no_redirect(harvest: Harvest, oauth_config: dict[str, Any]) -> None:
+    with Server(other := Harvest()) as elsewhere:
+        location = f"{elsewhere.identity_url}/api/v2/oauth2/token"
+        harvest.faults.add(path="/oauth2/token$", status=307, headers={"location": location}, times=None)
+        assert check(oauth_config)[0] is False
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 429}, {"status": 503}, {"kind": "html"}])
+def test_a_passing_fault_of_the_token_request_is_no_fault_of_the_credentials(
+    fault: dict[str, Any], harvest: Harvest, oauth_config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/oauth2/token$", times=2, **fault)
+    assert check(deepcopy(oauth_config)) == (True, "")
+    harvest.faults.add(path="/oauth2/token$", times=None, **fault)
+    result = sync(oauth_config, ["clients"])
+    assert {kind for kind, _ in result.errors.values()} == {"transient_error"}
+
+
+def test_a_token_answer_without_a_token_is_not_kept(
+    harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    harvest.faults.add(path="/oauth2/token$", status=200, body="{}", times=None)
+    connected, message = check(oauth_config)
+    assert not connected
+    assert "has no access token" in message
+    assert "CONTROL" not in capsys.readouterr().out

@@ -35,7 +35,9 @@ def test_a_token_alone_is_a_whole_config() -> None:
     ("typed", "account"),
     [
         ("1234567", "1234567"),
+        (1234567, "1234567"),
         ("acme", "acme"),
+        ("acme/", "acme"),
         ("Acme", "acme"),
         ("acme.harvestapp.com", "acme"),
         ("https://acme.harvestapp.com/", "acme"),
@@ -75,7 +77,7 @@ def test_http_is_for_this_machine_only(url: str) -> None:
         ({"credentials": {**OAUTH, "client_id": ""}}, "credentials.client_id"),
         ({"credentials": {**OAUTH, "client_secret": None}}, "credentials.client_secret"),
         ({"credentials": {**OAUTH, "refresh_token": 7}}, "credentials.refresh_token"),
-        ({"credentials": TOKEN, "account_id": 1234567}, "account_id"),
+        ({"credentials": TOKEN, "account_id": True}, "account_id"),
         ({"credentials": TOKEN, "account_id": "my account!"}, "account_id"),
         ({"credentials": TOKEN, "replication_start_date": "yesterday"}, "replication_start_date"),
         ({"credentials": TOKEN, "replication_start_date": "2023-02-29"}, "replication_start_date"),
@@ -87,6 +89,8 @@ def test_http_is_for_this_machine_only(url: str) -> None:
         ({"credentials": TOKEN, "api_url": "http://api.harvestapp.com/v2"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "ftp://127.0.0.1"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "api.harvestapp.com"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "https://[::1"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "https://127.0.0.1:99999"}, "api_url"),
         ({"credentials": TOKEN, "identity_url": "http://10.0.0.1"}, "identity_url"),
         ({"credentials": TOKEN, "identity_url": ["https://id.getharvest.com"]}, "identity_url"),
     ],
@@ -136,7 +140,7 @@ def test_every_field_of_the_form_has_a_title_a_description_and_a_place(spec: Con
             assert "const" in field or (field["title"] and field["description"]), name
     assert {name for name, field in properties.items() if field.get("airbyte_hidden")} == {"api_url", "identity_url"}
     secrets = {n for option in options for n, field in option["properties"].items() if field.get("airbyte_secret")}
-    assert secrets == {"api_token", "client_secret", "refresh_token"}
+    assert secrets == {"api_token", "client_secret", "refresh_token", "access_token"}
 
 
 def test_the_examples_in_the_form_are_valid(spec: ConnectorSpecification) -> None:

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from emulator import Harvest
-from source_harvest.transport import REQUEST_KWARGS
+from source_harvest.auth import REQUEST_KWARGS
 from unit_tests.syncing import STREAM_NAMES, catalog, sync
 from unit_tests.tables import tables
 
@@ -194,3 +195,19 @@ def test_an_expired_access_token_is_renewed_once_and_the_call_repeated(
     assert len(renewals) == 2
     kept = renewals[-1]["control"]["connectorConfig"]["config"]["credentials"]["refresh_token"]
     assert kept == harvest.oauth.refresh_token
+
+
+def test_a_secret_that_harvest_repeats_is_not_repeated_by_us(harvest: Harvest, config: dict[str, Any]) -> None:
+    """Not even in part, where the quote is cut off."""
+    token = config["credentials"]["api_token"]
+    update_secrets([token])
+    for length in range(150, 210):
+        harvest.faults.add(path="/clients$", status=422, body=json.dumps({"message": "x" * length + token}))
+        assert token[:6] not in sync(config, ["clients"]).errors["clients"][1]
+
+
+def test_switched_off_modules_cost_one_question_about_the_account(harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.modules.clear()
+    result = sync({**config, "num_workers": 1}, ["invoices", "estimates", "expenses"])
+    assert all("switched off" in message for _, message in result.errors.values())
+    assert len([request for request in harvest.requests if request.path.endswith("/accounts")]) == 1

@@ -152,6 +152,30 @@ def test_an_assignment_comes_again_when_its_project_moves_to_another_client(
     assert {row["client_id"] for row in found} == {other}
 
 
+def test_a_project_that_appears_between_two_lists_gives_no_assignment_without_a_client(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    client, user = harvest.listed("clients")[0]["id"], harvest.listed("users")[0]["id"]
+
+    def add_project(request: Any) -> None:
+        if request.path.endswith("/user_assignments") and seen and not added:
+            harvest.clock.advance(seconds=5)
+            added.append(harvest.add("projects", name="In between", client_id=client))
+            harvest.add("user_assignments", project_id=added[0], user_id=user)
+        seen.append(request.path)
+
+    seen: list[str] = []
+    added: list[int] = []
+    harvest.before_page = add_project
+    first = sync({**config, "num_workers": 1}, ["projects", "user_projects"])
+    harvest.clock.advance(hours=1)
+    second = sync(config, ["projects", "user_projects"], first.state)
+    held = {row["id"]: row for row in first.records("user_projects") + second.records("user_projects")}
+    assert added
+    assert all(row["client_id"] for row in first.records("user_projects"))
+    assert held == {row["id"]: row for row in tables(harvest)["user_projects"]}
+
+
 def test_what_changes_while_a_list_is_paged_comes_at_the_latest_with_the_next_sync(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
@@ -262,7 +286,22 @@ def test_a_state_from_the_future_is_distrusted_and_the_stream_read_anew(
     assert result.states["clients"]["updated_at"] < "2999"
 
 
-@pytest.mark.parametrize("state", [{"updated_at": "soon"}, {"updated_at": 5}, {"updated_at": None}, {"cursor": {}}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"updated_at": "soon"},
+        {"updated_at": "now"},
+        {"updated_at": "12:00"},
+        {"updated_at": "0001-01-01T00:00:00Z"},
+        {"updated_at": 5},
+        {"updated_at": None},
+        {"cursor": {}},
+        {"updated_at": "2026-01-01T00:00:00Z", "from_a_newer_version": 1},
+        {"unfinished": 5},
+        {"unfinished": {"began": "2026-01-01T00:00:00Z", "spans": [["2026-01-01"]]}},
+        {"unfinished": {"began": "2026-01-01T00:00:00Z", "spans": [["x", None]]}},
+    ],
+)
 def test_an_unreadable_state_is_an_error_that_names_the_stream_and_the_cure(
     state: dict[str, Any], config: dict[str, Any]
 ) -> None:

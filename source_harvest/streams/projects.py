@@ -58,12 +58,15 @@ class UserProjects(JoinedStream):
         return (ProjectUsers, Projects, Users)
 
     @override
-    def join(self, lists: Lists) -> Iterator[tuple[Row, list[Row]]]:
+    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
         projects, users = by_id(lists[Projects]), by_id(lists[Users])
         for assignment in lists[ProjectUsers]:
             made_of = [assignment]
             record = {**assignment, "client": None}
-            if project := projects.get(assignment["project"]["id"]):
+            project = projects.get(assignment["project"]["id"])
+            if project is None and assignment["created_at"] >= began:
+                continue
+            if project:
                 made_of.append(project)
                 record["client"] = project["client"]
             user = users.get(assignment["user"]["id"])
@@ -88,7 +91,7 @@ class UserProjectTasks(JoinedStream):
         return (ProjectUsers, ProjectTasks)
 
     @override
-    def join(self, lists: Lists) -> Iterator[tuple[Row, list[Row]]]:
+    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
         tasks_of: dict[int, list[Row]] = {}
         for task in lists[ProjectTasks]:
             tasks_of.setdefault(task["project"]["id"], []).append(task)

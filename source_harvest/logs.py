@@ -1,0 +1,21 @@
+"""Loggers for which an error that the connector understands is one line, without a stack trace."""
+
+import logging
+
+from requests.exceptions import RequestException
+
+from source_harvest.errors import HarvestError
+
+
+def quiet(logger: logging.Logger, level: int | None = None) -> logging.Logger:
+    """A logger that writes where the other does, at its level or the given one."""
+    made = logging.Logger(f"{logger.name}.quiet", level or logger.getEffectiveLevel())  # noqa: LOG001 - shared by nobody
+    made.parent = logger
+    made.addFilter(_forget_stack_trace)
+    return made
+
+
+def _forget_stack_trace(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], HarvestError | RequestException):
+        record.exc_info = None
+    return True
