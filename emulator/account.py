@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator import names
+from emulator.attendance import habits_of
 from emulator.billing import build_estimates, build_invoices
 from emulator.builder import FOUNDED, SIZES, Builder, later
 from emulator.clock import stamp
@@ -51,7 +52,7 @@ def _users(builder: Builder) -> None:
             email=f"{first}.{last}.{i}@northlight.example".lower().replace("'", ""),
             telephone="" if i % 3 else "+49 30 5550100",
             timezone=("Berlin", "Eastern Time (US & Canada)", "Kyiv")[i % 3],
-            weekly_capacity=(126_000, 144_000, 108_000)[i % 3],
+            weekly_capacity=habits_of(i).capacity * 3600,
             has_access_to_all_future_projects=i == 0,
             is_contractor=is_contractor,
             is_active=i != count - 1,

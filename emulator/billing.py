@@ -37,6 +37,12 @@ _INVOICES: tuple[tuple[str | None, ...], ...] = (
     ("send", "pay"),
 )
 
+# Quantities and unit prices of line items, hours and other things, some of which have to be rounded.
+_PRICED = (
+    *((86.25, 110.0), (120.5, 95.5), (40.0, 110.0), (12.0, 480.0)),
+    *((1.0, 1250.0), (2.5, 480.0), (0.33, 95.5), (0.01, 95.5)),
+)
+
 
 def build_estimates(builder: Builder) -> None:
     """Estimates in every state, with messages of every kind."""
@@ -65,7 +71,7 @@ def build_invoices(builder: Builder) -> None:
     for estimate in builder.state.tables["estimates"].rows.values():
         estimates.setdefault(estimate["client"]["id"], []).append(estimate)
     billed_until: dict[int, str] = {}
-    for i, created in enumerate(builder.moments(builder.size.invoices, until=0.97)):
+    for i, created in enumerate(builder.moments(builder.size.invoices, until=0.97, lean=0.5)):
         client = _client(builder, created)
         begun = [project for project in projects.get(client["id"], ()) if project["created_at"] <= created]
         agreed = [estimate for estimate in estimates.get(client["id"], ()) if estimate["created_at"] <= created]
@@ -170,8 +176,7 @@ def _item(builder: Builder, j: int, **more: Any) -> Row:
     return line_item(
         builder.state,
         names.ITEM_KINDS[j % len(names.ITEM_KINDS)],
-        builder.chance.choice((1.0, 2.5, 0.01, 12.0, 0.33)),
-        builder.chance.choice((110.0, 95.5, 480.0, 1250.0)),
+        *builder.chance.choice(_PRICED),
         description=None if j == 1 else builder.chance.choice(names.NOTES),
         taxed=j % 2 == 0,
         taxed2=j % 3 == 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from emulator.clock import stamp
@@ -13,6 +13,8 @@ from emulator.state import Row, State
 
 FOUNDED = datetime(2024, 3, 4, 7, 0, tzinfo=timezone.utc)
 BEGINNING = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)  # where the account's clock starts, after all its rows
+LAST_DAY = date(2026, 2, 27)  # of work before that
+LEFT = date(2025, 8, 29)  # when those who are archived today went
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,13 @@ class Builder:
         row = new_row(self.state, table, {"created_at": created, "updated_at": created, **values})
         return self.state.put(table, row, parent_id)
 
-    def moments(self, count: int, until: float = 0.8) -> list[str]:
-        """So many moments in order, the first on the founding day, the last before that part of the two years."""
+    def moments(self, count: int, until: float, lean: float = 1.0) -> list[str]:
+        """So many moments in order, the first on the founding day, the last before that part of the two years.
+
+        With a lean below one the later months have more of them.
+        """
         span = (BEGINNING - FOUNDED).total_seconds() * until
-        offsets = sorted(int(self.chance.random() * span) for _ in range(count - 1))
+        offsets = sorted(int(self.chance.random() ** lean * span) for _ in range(count - 1))
         return [stamp(FOUNDED + timedelta(seconds=offset)) for offset in (0, *offsets)]
 
 

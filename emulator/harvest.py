@@ -10,12 +10,11 @@ import orjson
 
 from emulator import changes
 from emulator.account import build
-from emulator.arrivals import Request
+from emulator.arrivals import Request, Window
 from emulator.assignments import project_assignments, teammates
 from emulator.builder import BEGINNING
 from emulator.clock import Clock, stamp
 from emulator.faults import Faults
-from emulator.limits import Window
 from emulator.money import cents, rounded
 from emulator.oauth import OAuth
 from emulator.permissions import Reader, reader

@@ -15,7 +15,7 @@ CLIENTS = (
     *("Casa Azulejo", "Tidewrack Insurance", 'The "Lantern" Theatre', "Pumpernickel Cycles", "Voss und Töchter"),
     *("Quarry Hill Schools", "Sable Point Brewing", "Nimbus Orchard", "Halyard Legal", "Ember & Oak"),
 )
-CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY")
+CURRENCIES = ("EUR", "EUR", "GBP", "EUR", "USD", "EUR", "CHF")
 PROJECTS = (
     *("Booking site", "Brand refresh", "Support desk", "Autumn campaign", "Warehouse app", "Annual report"),
     *("Kiosk prototype", "Data room", "Podcast season", "Accessibility audit", "Loyalty scheme", "Intranet"),

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from emulator import names
-from emulator.builder import later
+from emulator.builder import LEFT, later
 
 if TYPE_CHECKING:
     from emulator.builder import Builder
@@ -31,9 +31,10 @@ def build_projects(builder: Builder) -> None:
     """Projects of clients that exist by then, billed and budgeted in every way."""
     clients = list(builder.state.tables["clients"].rows.values())
     client_times = [client["created_at"] for client in clients]
-    for i, created in enumerate(builder.moments(builder.size.projects, until=0.75)):
+    for i, created in enumerate(builder.moments(builder.size.projects, until=0.9)):
         client = clients[builder.chance.randrange(bisect_right(client_times, created))]
-        name = names.PROJECTS[i % len(names.PROJECTS)]
+        way, name = _WAYS[i % len(_WAYS)], names.PROJECTS[i % len(names.PROJECTS)]
+        name = name if way.get("is_billable", True) else f"Pitch: {name}"
         over: Row = {"over_budget_notification_date": "2026-01-15"} if i % 8 == 3 else {}
         builder.put(
             "projects",
@@ -46,7 +47,7 @@ def build_projects(builder: Builder) -> None:
             notes=None if i % 2 else names.NOTES[i % len(names.NOTES)],
             starts_on=created[:10] if i % 4 else None,
             ends_on="2026-12-31" if i % 4 == 1 else None,
-            **_WAYS[i % len(_WAYS)],
+            **way,
             **over,
         )
 
@@ -55,9 +56,13 @@ def build_assignments(builder: Builder) -> None:
     """Three or four people and tasks on each project, put there in its first minutes."""
     users = list(builder.state.tables["users"].rows.values())
     tasks = list(builder.state.tables["tasks"].rows.values())
+    left = LEFT.isoformat()
     for i, project in enumerate(builder.state.tables["projects"].rows.values()):
         start = project["created_at"]
-        for j, task in enumerate(tasks[(i * 3 + j) % len(tasks)] for j in range(3 + i % 2)):
+        here = [tasks[(i * 3 + j) % len(tasks)] for j in range(3 + i % 2)]
+        if all(task["billable_by_default"] for task in here):  # there are meetings on every project
+            here[-1] = next(task for task in tasks if not task["billable_by_default"])
+        for j, task in enumerate(here):
             builder.put(
                 "task_assignments",
                 later(start, seconds=j + 1),
@@ -68,9 +73,9 @@ def build_assignments(builder: Builder) -> None:
                 hourly_rate=75.0 + 5 * j if project["bill_by"] == "Tasks" else None,
                 budget=80.0 if project["budget_by"] == "task" else None,
             )
-        here = [user for user in users if user["created_at"] <= project["created_at"]]
-        for j in range(min(len(here), 3 + i % 2)):
-            user = here[(i + j) % len(here)]
+        people = [user for user in users if user["created_at"] <= start and (user["is_active"] or start < left)]
+        for j in range(min(len(people), 3 + i % 2)):
+            user = people[(i + j) % len(people)]
             use_default_rates = (i + j) % 3 != 0
             builder.put(
                 "user_assignments",

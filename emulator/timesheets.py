@@ -1,85 +1,148 @@
-"""Time entries of a new account: two years of working days."""
+"""Time entries of a new account: dense in the last months, thin before."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from datetime import date, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from emulator import names
+from emulator.attendance import workdays
 from emulator.billing import Invoiced
+from emulator.builder import LAST_DAY
 from emulator.money import rounded
 from emulator.prepare import billable_rate
 from emulator.rows import new_row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from emulator.attendance import Workday
     from emulator.builder import Builder
     from emulator.state import Row, State
 
-_HOURS = (2.5, 0.33, 1.0, 4.0, 0.75, 2.11, 7.5, 1.25, 3.0)
-_QUARTERS = tuple(rounded(hours) for hours in _HOURS)
-_LAST_DAY = date(2026, 2, 27)
+    # Of an entry: when it was noted (second of the day in UTC), a number that no other entry of the day has, when it
+    # began and ended (minutes of the local day), its hours and day, and the templates that it takes turns at.
+    Piece = tuple[int, int, int, int, float, str, tuple[Row, ...]]
+
 _FIRST_TIMED_DAY = "2024-09-02"  # from here on the account records when work began and ended
-_FIRST_OPEN_DAY = "2026-01-01"  # what was done before it is approved
+_FIRST_OPEN_DAY = "2026-02-01"  # what was done before it is approved
+_LAST_OLD_DAY = "2025-06-30"  # until here people worked on tasks that are archived today
+_NOON, _LUNCH, _AFTER_MIDNIGHT = 750, 45, 15  # minutes
+_MORNING = 28_800  # the second of the day, in UTC, from which on people note what they did
 _TIMER_STARTED = "2026-03-02T08:12:00Z"
 
 
-def clock_time(hour: float) -> str:
-    """A time of day as accounts with a 12 hour clock show it."""
-    minutes = round(hour * 60) % 1440
-    half = "am" if minutes < 720 else "pm"
-    return f"{(minutes // 60 - 1) % 12 + 1}:{minutes % 60:02}{half}"
-
-
-_TIMES = [[(clock_time(start), clock_time(start + hours)) for hours in _HOURS] for start in (9, 13, 0.25)]
-
-
 def build_timesheets(builder: Builder) -> None:
-    """Entries spread evenly over the working days, some back-dated, the older ones approved, many invoiced.
+    """Entries of whole days, some noted later, the older ones approved, many invoiced.
 
     A large account has a million of them, so each is a copy of a template with a few fields set.
     """
-    state, chance = builder.state, builder.chance
-    slots = list(state.tables["user_assignments"].rows.values())
-    slot_days = [slot["created_at"][:10] for slot in slots]
+    state = builder.state
     templates, invoiced = _Templates(state), Invoiced(state)
-    days = _working_days(date.fromisoformat(slot_days[0]) + timedelta(days=1))
     entries = state.tables["time_entries"].rows
-    for i in range(builder.size.entries):
-        number, position = divmod(i * len(days), builder.size.entries)
-        day = days[number]
-        slot = int(chance.random() * bisect_left(slot_days, day))
-        template = templates.of(slots[slot], i)
-        second = 28_800 + position * 36_000 // builder.size.entries
-        created = f"{day}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
-        h = i * 7 % len(_HOURS)
-        row = {
-            **template,
-            "id": state.new_id("time_entries"),
-            "spent_date": max(days[max(0, number - 20)], slot_days[slot]) if i % 23 == 22 else day,
-            "hours": _HOURS[h],
-            "hours_without_timer": _HOURS[h],
-            "rounded_hours": _QUARTERS[h],
-            "notes": None if i % 19 == 18 else names.NOTES[i % len(names.NOTES)],
-            "created_at": created,
-            "updated_at": created,
-        }
-        if day >= _FIRST_TIMED_DAY:
-            row["started_time"], row["ended_time"] = _TIMES[i % len(_TIMES)][h]
-        if i % 11 == 3:
-            row["external_reference"] = _external_reference(i)
-        if i % 29 == 7:
-            row["user_assignment"] = None
-        if i % 31 == 9:
-            row["task_assignment"] = None
-        _close(row, invoiced)
-        entries[row["id"]] = row
+    i = 0
+    for noted, days in _by_day_noted(_chosen(builder)):
+        for second, _, begun, ended, hours, spent, copied in sorted(_pieces(days, templates, builder.chance)):
+            created = noted + _utc_time(second)
+            row = {
+                **copied[i % 6],
+                "id": state.new_id("time_entries"),
+                "spent_date": spent,
+                "hours": hours,
+                "hours_without_timer": hours,
+                "rounded_hours": _rounded(hours),
+                "notes": None if i % 19 == 18 else names.NOTES[i % len(names.NOTES)],
+                "created_at": created,
+                "updated_at": created,
+            }
+            if spent >= _FIRST_TIMED_DAY:
+                start = _AFTER_MIDNIGHT if i % 101 == 50 else begun
+                row["started_time"], row["ended_time"] = _clock_time(start), _clock_time(start + ended - begun)
+            if i % 11 == 3:
+                row["external_reference"] = _external_reference(i)
+            if i % 29 == 7:
+                row["user_assignment"] = None
+            if i % 31 == 9:
+                row["task_assignment"] = None
+            _close(row, invoiced)
+            entries[row["id"]] = row
+            i += 1
+    slots = state.tables["user_assignments"].rows.values()
     _start_timer(builder, next(slot for slot in slots if slot["is_active"]), templates)
 
 
-def _working_days(first: date) -> list[str]:
-    days = (first + timedelta(days=n) for n in range((_LAST_DAY - first).days + 1))
-    return [day.isoformat() for day in days if day.weekday() < 5]
+@cache
+def _utc_time(second: int) -> str:
+    return f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
+
+
+@cache
+def _clock_time(minute: int) -> str:
+    """A minute of the day as accounts with a 12 hour clock show it."""
+    minute %= 1440
+    return f"{(minute // 60 - 1) % 12 + 1}:{minute % 60:02}{'am' if minute < 720 else 'pm'}"
+
+
+_rounded = cache(rounded)
+
+
+def _chosen(builder: Builder) -> list[Workday]:
+    """As many days as make the account's entries.
+
+    Nine in ten entries, fewer in a tiny account, are of the last days, in which everybody tracks all they do. Of
+    the days before, the first counts and the last on whatever came to an end, and of the others the later ones
+    more often.
+    """
+    days, missing = workdays(builder), builder.size.entries
+    pieces = -(-missing // sum(len(day.hours) for day in days))  # where so many people make too few in two years
+    tail = missing // 10 + 25
+    chosen: list[Workday] = []
+
+    def choose(day: Workday) -> int:
+        chosen.append(day.cut(pieces, most=missing))
+        return len(chosen[-1].hours)
+
+    while missing > tail:
+        missing -= choose(days.pop())
+    older = sorted(range(1, len(days)), key=lambda n: builder.chance.random() / n)
+    ends = {day.focus.last: n for n, day in enumerate(days)}
+    for n in dict.fromkeys((0, *ends.values(), *older)):
+        if missing:
+            missing -= choose(days[n])
+    return chosen
+
+
+def _by_day_noted(chosen: list[Workday]) -> list[tuple[str, list[Workday]]]:
+    """The days by that on which they were noted: the same, the next working day, or four weeks later."""
+    found: dict[str, list[Workday]] = {}
+    for k, work in enumerate(chosen):
+        delay = 28 if k % 23 == 22 else (3 if work.day.weekday() == 4 else 1) if k % 6 == 5 else 0
+        noted = work.day + timedelta(days=delay)
+        found.setdefault((noted if noted <= LAST_DAY else work.day).isoformat(), []).append(work)
+    return sorted(found.items())
+
+
+def _pieces(days: list[Workday], templates: _Templates, chance: Random) -> Iterator[Piece]:
+    """The entries of days that were noted on one day."""
+    serial = 0
+    for work in days:
+        spent, longest = work.day.isoformat(), max(work.hours)
+        begun, overhead = work.habits.begins, work.habits.overhead
+        is_old = spent <= _LAST_OLD_DAY
+        for hours in work.hours:
+            serial += 1
+            ended = begun + round(hours * 60)
+            is_overhead = chance.random() < overhead
+            if hours == longest:
+                slot = work.focus
+            else:
+                beside = work.slots if is_overhead else work.billable
+                slot = beside[int(chance.random() * len(beside))]
+            second = max(_MORNING, ended * 60 - 3600 + serial % 60)
+            yield second, serial, begun, ended, hours, spent, templates.of(slot.assignment, is_overhead, is_old)
+            begun = ended + (_LUNCH if begun < _NOON <= ended else 0)
 
 
 class _Templates:
@@ -87,17 +150,23 @@ class _Templates:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._made: dict[tuple[int, int], Row] = {}
+        self._made: dict[tuple[int, bool, bool], tuple[Row, ...]] = {}
         self._tasks: dict[int, list[Row]] = {}
         for row in state.tables["task_assignments"].rows.values():
             self._tasks.setdefault(row["project"]["id"], []).append(row)
 
-    def of(self, user_assignment: Row, i: int) -> Row:
-        tasks = self._tasks[user_assignment["project"]["id"]]
-        task_assignment = tasks[i % len(tasks)]
-        key = (user_assignment["id"], task_assignment["id"])
+    def of(self, user_assignment: Row, is_overhead: bool, is_old: bool) -> tuple[Row, ...]:
+        """Six of them, of which most are of the one task that is this person's own.
+
+        They are for the client or they are not, where the project has both; archived tasks have old entries only.
+        """
+        key = (user_assignment["id"], is_overhead, is_old)
         if key not in self._made:
-            self._made[key] = self._make(user_assignment, task_assignment)
+            here = [row for row in self._tasks[user_assignment["project"]["id"]] if row["is_active"] or is_old]
+            tasks = [row for row in here if row["billable"] != is_overhead] or here
+            turns = [user_assignment["user"]["id"] + more for more in (0, 0, 0, 0, 1, 2)]
+            made = {n % len(tasks): self._make(user_assignment, tasks[n % len(tasks)]) for n in turns}
+            self._made[key] = tuple(made[n % len(tasks)] for n in turns)
         return self._made[key]
 
     def _make(self, user_assignment: Row, task_assignment: Row) -> Row:
@@ -153,7 +222,7 @@ def _external_reference(i: int) -> Row:
 def _start_timer(builder: Builder, slot: Row, templates: _Templates) -> None:
     """Somebody is at work while one looks."""
     row = {
-        **templates.of(slot, 0),
+        **templates.of(slot, is_overhead=False, is_old=False)[0],
         "id": builder.state.new_id("time_entries"),
         "spent_date": _TIMER_STARTED[:10],
         "hours": 0.25,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from emulator.harvest import Harvest
     from emulator.state import Row
 
+_DAYS = ((0.33, 4.0, 2.5), (3.0, 4.25), (0.5, 1.0, 5.5), (7.0,))  # the hours of a day's entries
+
 
 def work(harvest: Harvest) -> None:
     """Move the clock on by one day, and on the way add, change and delete what a day adds, changes and deletes.
@@ -38,20 +40,21 @@ def _stop_timers(harvest: Harvest, _: random.Random) -> None:
 
 
 def _track_time(harvest: Harvest, chance: random.Random) -> None:
-    """Everybody who is on a project tracks something, one of them for a day of last month."""
+    """On a weekday everybody who is on a project tracks a day, one of them a day of some weeks ago."""
+    today = harvest.clock.now().date()
     slots = _active(harvest, "user_assignments")
     people = {slot["user"]["id"]: slot for slot in chance.sample(slots, len(slots))}
-    today = harvest.clock.now().date()
-    for i, slot in enumerate(people.values()):
-        harvest.clock.advance(seconds=7)
-        harvest.add(
-            "time_entries",
-            project_id=slot["project"]["id"],
-            user_id=slot["user"]["id"],
-            hours=chance.choice((0.5, 1.0, 2.5, 0.33, 4.0)),
-            notes=chance.choice(names.NOTES),
-            spent_date=(today - timedelta(days=45 if i == 1 else 0)).isoformat(),
-        )
+    for i, slot in enumerate(people.values() if today.weekday() < 5 else ()):
+        for hours in chance.choice(_DAYS):
+            harvest.clock.advance(seconds=7)
+            harvest.add(
+                "time_entries",
+                project_id=slot["project"]["id"],
+                user_id=slot["user"]["id"],
+                hours=hours,
+                notes=chance.choice(names.NOTES),
+                spent_date=(today - timedelta(days=42 if i == 1 else 0)).isoformat(),
+            )
 
 
 def _start_timer(harvest: Harvest, chance: random.Random) -> None:

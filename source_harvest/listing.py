@@ -65,13 +65,16 @@ class Listing:
 
     def pieces(self) -> list[Piece]:
         """What is known from the start to be read."""
-        pieces = [Piece()]
         began = [reader.bookmark.began for reader in self._readers if reader.bookmark.began and reader.bookmark.spans]
-        if len(began) == len(self._readers):
-            self._is_resumed = True
+        self._is_resumed = len(began) == len(self._readers)
+        if self._is_resumed:
             self._began = min(began)
             gaps = (gap for reader in self._readers for gap in missing(reader.bookmark.spans))
             pieces = [Piece(span) for span in merged(gaps)]
+        else:
+            pieces = [Piece()]
+            for reader in self._readers:
+                reader.forget_spans()
         if not pieces:
             self._has_caught_up = True
             pieces = [self._changes()]

@@ -54,6 +54,11 @@ class Reader:
         """Forget what the state said."""
         self.bookmark = Bookmark()
 
+    def forget_spans(self) -> None:
+        """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
+        if self.bookmark.spans:
+            self.bookmark = replace(self.bookmark, began=None, spans=())
+
     def finished_span(self, began: datetime, span: Span) -> None:
         """These days of a first read are done; should the sync be killed, the next one goes on from here."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import orjson
@@ -128,6 +129,7 @@ def test_the_small_account_has_every_special_case(seed: int) -> None:
     for field in ("external_reference", "user_assignment", "task_assignment", "invoice", "notes", "started_time"):
         assert {row[field] is None for row in entries} == {True, False}, field
     assert {0.33, 2.5} <= {row["hours"] for row in entries}
+    assert "12:15am" in {row["started_time"] for row in entries}
     notes = "".join(row["notes"] or "" for row in entries)
     assert all(character in notes for character in '"\n\\レ🚲')
     assert any("AB-" in (row["external_reference"] or {"id": ""})["id"] for row in entries)
@@ -142,6 +144,37 @@ def test_sizes_are_what_they_say() -> None:
     assert len(harvest.listed("invoices")) == expected.invoices
     assert len(harvest.listed("time_entries")) == expected.entries + 1  # the running timer
     assert len(harvest.listed("users")) == expected.users
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("size", ["s", "m"])
+def test_people_work_as_in_an_agency(size: str, seed: int) -> None:
+    """Whole days, no weekends, most of the capacity in use, and nothing more of those who left."""
+    harvest = Harvest(size, seed)
+    entries = [entry for entry in harvest.listed("time_entries") if not entry["is_running"]]
+    days: dict[tuple[int, date], list[float]] = {}
+    for entry in entries:
+        days.setdefault((entry["user"]["id"], date.fromisoformat(entry["spent_date"])), []).append(entry["hours"])
+    recent = {(user, day): sum(hours) for (user, day), hours in days.items() if day >= date(2025, 11, 3)}
+    assert min(day for _, day in days) < date(2024, 4, 1)
+    assert {day.weekday() for _, day in days} == {0, 1, 2, 3, 4}
+    assert max(len(hours) for hours in days.values()) <= 4
+    assert max(sum(hours) for hours in days.values()) < 11
+    assert min(recent.values()) > 4
+    billable = sum(entry["hours"] for entry in entries if entry["billable"])
+    assert 0.7 < billable / sum(entry["hours"] for entry in entries) < 0.9
+
+    used = {}
+    for user in harvest.listed("users"):
+        worked = sum(hours for (user_id, _), hours in recent.items() if user_id == user["id"])
+        used[user["id"]] = worked / (user["weekly_capacity"] / 3600 * 17)
+        if not user["is_active"]:
+            assert worked == 0
+        elif not user["is_contractor"]:
+            assert 0.6 < used[user["id"]] < 1
+        if user["weekly_capacity"] == 32 * 3600:
+            assert {day.weekday() for user_id, day in days if user_id == user["id"]} == {0, 1, 2, 3}
+    assert 0 < min(share for share in used.values() if share) < 0.25
 
 
 def test_what_one_gets_is_a_copy(harvest: Harvest) -> None:
