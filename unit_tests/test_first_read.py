@@ -92,6 +92,37 @@ def test_a_killed_first_read_goes_on_and_asks_for_no_finished_day_again(
         assert resumed.states["time_entries"] == {"updated_at": unfinished["began"]}
 
 
+def test_days_that_are_read_anew_are_not_taken_for_those_of_an_earlier_attempt(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    """Beside a stream that needs the whole list, the first attempt's days are read again, as of a later moment."""
+    harvest.page_size_cap = 1
+    both = ["invoices", "invoice_payments"]
+    first = next(
+        Sync(whole.messages[: index + 1])
+        for whole in [sync(config, both)]
+        for index, message in enumerate(whole.messages)
+        if message.state
+    )
+    newest = harvest.listed("invoices")[0]
+    harvest.clock.advance(hours=1)
+    harvest.update("invoices", newest["id"], subject="Changed between the attempts")
+    harvest.clock.advance(hours=1)
+    seen = 0
+
+    def fail(request: Any) -> None:
+        nonlocal seen
+        seen += request.path.endswith("/invoices")
+        if seen == 5:
+            harvest.faults.add(path="/invoices$", status=403)
+
+    harvest.before_page = fail
+    second = sync({**config, "num_workers": 1}, both, first.state)
+    harvest.before_page = None
+    third = sync(config, ["invoices"], second.state or first.state)
+    assert_whole(harvest, first, second, third, names=["invoices"])
+
+
 def test_what_changed_since_the_first_attempt_is_caught_up_with(harvest: Harvest, config: dict[str, Any]) -> None:
     """Among it an entry that moved from a day not yet read to one that had been."""
     harvest.page_size_cap = 5
