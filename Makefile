@@ -14,6 +14,9 @@ demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS
 test: install ## Run all tests
 	@$(BIN)/python -m pytest -q
 
+bench: install ## Measure requests, time and memory beside a plain loop (BENCH=--quick, BENCH=--full)
+	@$(BIN)/python -m benchmarks $(BENCH)
+
 check: install ## Look at the code without running it: style, types, generated docs
 	@$(BIN)/ruff format --check -q
 	@$(BIN)/ruff check -q
@@ -45,4 +48,4 @@ $(VENV)/installed: pyproject.toml requirements-dev.lock
 clean: ## Remove what was installed and made
 	@rm -rf $(VENV) demo/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test check format docs lock install clean
+.PHONY: help demo test bench check format docs lock install clean

@@ -172,9 +172,11 @@ class Listing:
             if self._whole:
                 stream.take_whole(type(self._source), rows)
                 continue
+            count = 0
             for row in stream.take(type(self._source), rows, reader):
-                reader.count()
+                count += 1
                 yield Record(data=row, stream_name=stream.name)
+            reader.count(count)
 
     def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""

@@ -110,7 +110,7 @@ class ListPartition(ReaderPartition):
 
     @override
     def read(self) -> Iterator[Record]:
-        with self._gate.entered():
+        with self._gate.entered_for_list():
             yield from self._listing.read(self._piece)
 
 
@@ -126,7 +126,9 @@ class SlicePartition(ReaderPartition):
     def read(self) -> Iterator[Record]:
         stream = self._reader.stream
         with self._gate.entered(), as_documented(stream.place):
+            count = 0
             for row in stream.read_slice(self._slice):
-                self._reader.count()
+                count += 1
                 yield Record(data=row, stream_name=stream.name)
+            self._reader.count(count)
             stream.finished_slice(self._slice, self._reader, self._began)

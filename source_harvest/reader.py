@@ -72,7 +72,7 @@ class Reader:
             self.bookmark = replace(self.bookmark, began=self.bookmark.began or began, up_to_parent=up_to_parent)
             self._checkpoint()
 
-    def count(self, rows: int = 1) -> None:
+    def count(self, rows: int) -> None:
         """So many rows were read."""
         with self._lock:
             self._rows += rows

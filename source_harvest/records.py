@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Shape:
                 row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
 
 
+@lru_cache(maxsize=4096)
 def time_of_day(displayed: str) -> str | None:
     """The time "HH:MM:SS" that an account displays as "3:00pm" or "15:00"; None for anything else."""
     parts = _CLOCK_TIME.fullmatch(displayed.strip())

@@ -175,6 +175,7 @@ class HarvestStream(HttpStream):
                 return
             page = self._page(response)
             yield page
+            page.rows.clear()  # or the next page would share the memory with it
             if page.next_url is None:
                 return
             if page.next_url in asked:

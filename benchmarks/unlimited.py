@@ -1,0 +1,13 @@
+"""`python -m benchmarks.unlimited`: the connector's command line, spending requests as if Harvest had no limit.
+
+It has no setting for that, and should have none. Only for runs that measure the connector itself.
+"""
+
+from __future__ import annotations
+
+from source_harvest import budget
+from source_harvest.run import run
+
+if __name__ == "__main__":
+    budget.REQUESTS = 1_000_000
+    run()
