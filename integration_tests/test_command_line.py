@@ -1,5 +1,6 @@
 """The four commands over the Airbyte protocol, and what they say of input that is wrong."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -165,6 +166,12 @@ def test_no_command_shows_how_to_use_it(tmp_path: Path) -> None:
     assert "Traceback" not in child.stdout + child.stderr
 
 
+# Heeds interrupts as in a terminal, also where these tests run in the background, whose processes ignore them.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from source_harvest.run import run; run()"
+)
+
+
 @pytest.mark.parametrize("fault", [{"kind": "hang"}, {"status": 429, "headers": {"retry-after": "700"}}])
 def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
     fault: dict[str, Any], tmp_path: Path, config: dict[str, Any], harvest: Harvest
@@ -182,12 +189,17 @@ def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=heed_interrupts,
     ) as child:
         while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
             assert child.poll() is None
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=30) != 0
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=60)
+        exit_code = child.poll()
+        child.kill()
+    assert exit_code not in (None, 0)
 
 
 def test_a_reader_that_goes_away_ends_the_connector(
@@ -211,6 +223,8 @@ def test_a_reader_that_goes_away_ends_the_connector(
         child.stdout.readline()
         child.stdout.close()
         harvest.faults.add(path="/time_entries$", kind="slow", seconds=1, times=None)
-        began = time.monotonic()
-        assert child.wait(timeout=60) != 0
-    assert time.monotonic() - began < 60
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=60)
+        exit_code = child.poll()
+        child.kill()
+    assert exit_code not in (None, 0)
