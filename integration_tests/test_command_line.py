@@ -180,16 +180,9 @@ def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
     [message] = run(tmp_path, "discover", config=config).of_type("CATALOG")
     (tmp_path / "catalog.json").write_text(json.dumps(configured(message["catalog"]["streams"], ["time_entries"])))
     with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "source_harvest",
-            "read",
-            *(f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog")),
-        ],
+        [sys.executable, "-c", INTERRUPTIBLE, "read", *(f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog"))],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=heed_interrupts,
     ) as child:
         while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
             assert child.poll() is None
