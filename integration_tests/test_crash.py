@@ -34,7 +34,7 @@ from source_harvest.streams import STREAMS
 from unit_tests.syncing import stream_name
 from unit_tests.tables import Row, identity, tables
 
-SEEDS = range(int(os.environ.get("CRASH_SEEDS", "8")))
+SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 
 # Loading the connector takes seconds, so one process loads it and forks: each `read` still is a process of its own
 # that can be killed. In it
@@ -42,7 +42,7 @@ SEEDS = range(int(os.environ.get("CRASH_SEEDS", "8")))
 # - a small account has the checkpoints of a large one: one after three parents visited;
 # - lines leave as they are written, not in lots of a tenth of a second, so that a kill comes between any two.
 LAUNCHER = """
-import json, os, sys, time
+import json, os, signal, sys, time
 from airbyte_cdk.logger import PRINT_BUFFER
 import source_harvest.budget, source_harvest.children
 from source_harvest.run import run
@@ -59,8 +59,8 @@ while order := sys.stdin.readline():
         os.dup2(os.open(output, os.O_WRONLY), 1)
         run()
         break
-    print(child, flush=True)
-    sys.stdin.readline()  # until the child's output has ended, its number is not given to another process
+    if sys.stdin.readline() != "it has ended\\n":
+        os.kill(child, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -90,27 +90,27 @@ class Connector:
         pipe = folder / "output"
         if not pipe.exists():
             os.mkfifo(pipe)
-        child = int(self._tell(json.dumps([str(pipe), *arguments])))
-        is_over = False
+        self._order(json.dumps([str(pipe), *arguments]))
+        ending = "kill it"
         try:
             with pipe.open(encoding="utf-8") as output:
                 for number, line in enumerate(output):
                     if number == kill_after:
-                        os.kill(child, signal.SIGKILL)
+                        self._order(ending)
+                        ending = ""
                     if line.endswith("\n"):
                         yield line
-                is_over = True
+                ending = ending and "it has ended"
         finally:
-            if not is_over:
-                os.kill(child, signal.SIGKILL)
-            self.exit_code = int(self._tell(""))
+            if ending:
+                self._order(ending)
+            assert self._launcher.stdout is not None
+            self.exit_code = int(self._launcher.stdout.readline())
 
-    def _tell(self, order: str) -> str:
+    def _order(self, line: str) -> None:
         assert self._launcher.stdin is not None
-        assert self._launcher.stdout is not None
-        self._launcher.stdin.write(order + "\n")
+        self._launcher.stdin.write(f"{line}\n")
         self._launcher.stdin.flush()
-        return self._launcher.stdout.readline()
 
 
 @pytest.fixture(scope="module")
@@ -322,12 +322,9 @@ class People:
 
     def _assign(self) -> None:
         user, project = self._some("users"), self._some("projects")
-        taken = self.harvest.state.table("user_assignments").rows.values()
-        if (
-            user
-            and project
-            and (user["id"], project["id"]) not in {(r["user"]["id"], r["project"]["id"]) for r in taken}
-        ):
+        rows = self.harvest.state.table("user_assignments").rows.values()
+        taken = {(row["user"]["id"], row["project"]["id"]) for row in rows}
+        if user and project and (user["id"], project["id"]) not in taken:
             self._add("user_assignments", user_id=user["id"], project_id=project["id"])
 
     def _itemise(self) -> None:
@@ -417,7 +414,7 @@ class Story:
                 harvest.clock.advance(seconds=chance.choice([0, 0, 1, 20, 200]))
 
         harvest.before_page = meddle
-        for _ in range(chance.choice([0, 0, 1, 3])):
+        for _ in range(chance.choice([0, 0, 1, 2])):  # fewer for one request than the tries that it has
             path = chance.choice(["", "/time_entries$", "/invoices$", "/messages$", "/projects$"])
             fault = chance.choice(PASSING)
             harvest.faults.add(path, page=chance.choice([None, 2]), times=chance.choice([1, 2]), **fault)
@@ -449,14 +446,14 @@ class Story:
         with suppress(DestinationDiedError), closing(lines):
             self.destination.load(self._heard(lines, self.chance.choice([kill_after, None])), catalog)
         self.told.append(f"ended with {self.connector.exit_code}")
-        endings = {0, 1} if can_fail else {0}
-        assert self.connector.exit_code in endings | ({-signal.SIGKILL} if kill_after is not None else set())
+        endings = {0, *([1] if can_fail else []), *([] if kill_after is None else [-signal.SIGKILL])}
+        assert self.connector.exit_code in endings, "\n".join(self.told)
 
     def _heard(self, lines: Iterable[str], dies_after: int | None) -> Iterator[str]:
         for number, line in enumerate(lines):
             if number == dies_after:
                 raise DestinationDiedError
-            if '"level":"WARN"' in line:
+            if '"level":"WARN"' in line or '"type":"ERROR"' in line:
                 self.told.append(line)
                 self.doubted |= {found["name"] for found in INCOMPLETE.finditer(line)}
             yield line
@@ -557,7 +554,7 @@ def states_until(story: Story, names: list[str], enough: Callable[[list[Message]
     def heard(lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             yield line
-            if json.loads(line)["type"] == "STATE":
+            if '"type":"STATE"' in line:
                 found.append(json.loads(line)["state"]["stream"])
                 if enough(found):
                     raise DestinationDiedError
@@ -605,7 +602,7 @@ def overlap(one: Span, other: Span) -> bool:
     return (one.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (one.last or date.max)
 
 
-@pytest.mark.parametrize("cap", [1, 2, 3, 7, 50, 2000])
+@pytest.mark.parametrize("cap", [1, 3, 50, 2000])
 def test_no_page_is_asked_for_twice_in_a_sync(cap: int, story: Story) -> None:
     """In the first sync, in one after changes, in one the day after, and where all children are visited."""
     story.harvest.page_size_cap = cap
@@ -623,14 +620,12 @@ def test_the_state_of_ten_thousand_invoices_is_small(story: Story) -> None:
         day = date(2016, 1, 1) + timedelta(days=number // 3)
         story.harvest.add("invoices", issue_date=day.isoformat(), amount=10.0)
     story.harvest.page_size_cap = 40
-    names = ["invoices", "invoice_line_items", "invoice_messages"]
-    states = states_until(story, ["invoices", "invoice_line_items"], lambda _: False)
-    assert len(states) > 30
-    assert all(map(is_small, states))
-    story.harvest.page_size_cap = 2000
-    states = states_until(story, names, lambda states: len(states) == 30)
-    children = [state["stream_state"] for state in states if "up_to_parent" in str(state)]
-    assert len(children) > 20
-    assert all(state.keys() == {"unfinished"} for state in children)
-    assert all(state["unfinished"].keys() == {"began", "up_to_parent"} for state in children)
+    states = states_until(
+        story,
+        ["invoices", "invoice_line_items", "invoice_messages"],
+        lambda states: sum("up_to_parent" in str(state) for state in states) == 20,
+    )
+    unfinished = [state["stream_state"]["unfinished"] for state in states if "unfinished" in state["stream_state"]]
+    assert sum("spans" in state for state in unfinished) > 30
+    assert {frozenset(state) for state in unfinished if "spans" not in state} == {frozenset({"began", "up_to_parent"})}
     assert all(map(is_small, states))
