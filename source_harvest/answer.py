@@ -1,6 +1,6 @@
 """Harvest's answers: one page of a list, its rows, where the next page is, and when it was written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,8 @@ from requests.exceptions import InvalidJSONError
 from typing_extensions import override
 from urllib3 import BaseHTTPResponse
 
+from source_harvest.bookmark import timestamp
+
 Row = dict[str, Any]
 
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
@@ -21,7 +23,13 @@ LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 
 
 class Answer(requests.Response):
-    """A response whose JSON body is parsed once, however many ask for it."""
+    """A response whose JSON body is parsed once, however many ask for it.
+
+    It is to be closed when nobody needs the body any more.
+    """
+
+    give_back_room: Callable[[], None] | None = None
+    """What the body takes in memory is free again."""
 
     @cached_property
     def body(self) -> Any:
@@ -29,7 +37,16 @@ class Answer(requests.Response):
 
         Raises `orjson.JSONDecodeError` where it is not JSON.
         """
-        return orjson.loads(self.content)
+        body = orjson.loads(self.content)
+        self._content = b""  # needed no more, and as large as what came of it
+        return body
+
+    @override
+    def close(self) -> None:
+        give_back, self.give_back_room = self.give_back_room, None
+        if give_back:
+            give_back()
+        super().close()
 
 
 class AnswerAdapter(HTTPAdapter):
@@ -41,17 +58,33 @@ class AnswerAdapter(HTTPAdapter):
         answer.__dict__.update(super().build_response(req, resp).__dict__)
         return answer
 
+
+class AnswerSession(requests.Session):
+    """A session whose successful answers are JSON, for certain."""
+
+    def __init__(self, connections: int = 1, make_room: Callable[[], Callable[[], None]] | None = None) -> None:
+        """Keeps so many `connections` open.
+
+        `make_room` returns when there is room in memory for one more body, with what gives the room back.
+        """
+        super().__init__()
+        self._make_room = make_room
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
+
     @override
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer.
 
         Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
         """
-        response = super().send(*args, **kwargs)
-        if response.status_code == 200:
+        response = super().send(request, **kwargs)
+        if isinstance(response, Answer) and response.status_code == 200:
+            response.give_back_room = self._make_room() if self._make_room else None
             try:
                 body_of(response)
             except orjson.JSONDecodeError as error:
+                response.close()
                 kind = "an HTML page" if b"<html" in response.content[:500].lower() else "not JSON"
                 raise InvalidJSONError(f"the answer was {kind}", request=response.request) from error
         return response
@@ -67,17 +100,15 @@ def body_of(response: requests.Response) -> Any:
     return response.body
 
 
-def moment_of(response: requests.Response) -> datetime:
-    """When Harvest began to work on this answer, by Harvest's own clock, in UTC and whole seconds.
+def sent_at(response: requests.Response) -> datetime:
+    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds.
 
-    The `Date` header says when the answer was ready, so the whole seconds that it took are taken off.
     Without that header it is the local clock less five minutes.
     """
     try:
-        ready = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
     except (KeyError, ValueError):
-        ready = datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
-    return ready - timedelta(seconds=int(response.elapsed.total_seconds()))
+        return datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
 
 
 @dataclass(frozen=True)
@@ -88,7 +119,9 @@ class Page:
     entries: int | None
     """Of the whole list, where Harvest says so."""
     next_url: str | None
+    sent: datetime
     moment: datetime
+    """When Harvest began to work on it: the whole seconds that the answer took before it was `sent`."""
 
     @classmethod
     def of(cls, response: requests.Response, list_key: str) -> "Page":
@@ -104,12 +137,13 @@ class Page:
         links = body.get("links")
         if not isinstance(links, Mapping) or "next" not in links:
             raise ValueError('it has no link "next", so the end of the list cannot be told')
-        entries = body.get("total_entries")
+        entries, sent = body.get("total_entries"), sent_at(response)
         return cls(
             rows=body[list_key],
             entries=entries if isinstance(entries, int) else None,
             next_url=links["next"],
-            moment=moment_of(response),
+            sent=sent,
+            moment=sent - timedelta(seconds=int(response.elapsed.total_seconds())),
         )
 
 
@@ -117,24 +151,39 @@ class Tally:
     """Counts the entries of a list as its pages come, to tell whether some slipped from one page to another.
 
     A row that was deleted and the row that its absence made slip past cancel out in the last page's count alone, so
-    the first page's counts too.
+    the first page's counts too. A row that came into the list meanwhile may stand in for one that slipped past, so it
+    leaves a doubt: a new one, and in a list that is filtered also an old one that changed.
     """
 
-    def __init__(self) -> None:
-        self._ids: set[int] = set()
+    def __init__(self, seen: Iterable[int] = (), *, is_filtered: bool) -> None:
+        """`seen` in the list before it was read once more: these have not come meanwhile."""
+        self.ids: set[int] = set()
+        self._seen = set(seen)
+        self._column = "updated_at" if is_filtered else "created_at"
+        self._began: str | None = None
         self._announced: list[int] = []
+        self._has_newcomers = False
 
     def add(self, page: Page) -> None:
         """One page more."""
-        self._ids.update(row["id"] for row in page.rows)
+        if self._began is None:
+            self._began = timestamp(page.moment)
+            self._seen.update(row["id"] for row in page.rows)
+        elif not self._has_newcomers:
+            newcomers = (row["id"] for row in page.rows if (row.get(self._column) or "") >= self._began)
+            self._has_newcomers = not self._seen.issuperset(newcomers)
+        self.ids.update(row["id"] for row in page.rows)
         if page.entries is not None:
             self._announced.append(page.entries)
 
     @property
     def is_complete(self) -> bool:
-        """Whether as many different entries came as the first and the last page announced."""
-        return not self._announced or len(self._ids) == self._announced[0] == self._announced[-1]
+        """Whether as many different entries came as the first and the last page announced, and none came meanwhile."""
+        if not self._announced:
+            return True
+        return len(self.ids) == self._announced[0] == self._announced[-1] and not self._has_newcomers
 
     def __str__(self) -> str:
         first, last = self._announced[0], self._announced[-1]
-        return f"{len(self._ids)} entries were found, the first page announced {first} and the last {last}"
+        changing = ", and some came while it was read" if self._has_newcomers else ""
+        return f"{len(self.ids)} entries were found, the first page announced {first} and the last {last}{changing}"

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.requests_native_auth import (
@@ -15,7 +14,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from requests.auth import AuthBase
 from typing_extensions import override
 
-from source_harvest.answer import AnswerAdapter, body_of
+from source_harvest.answer import AnswerSession, body_of
 from source_harvest.config import Config, Settings
 from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, plain_errors
 from source_harvest.logs import quiet
@@ -51,12 +50,11 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        session = requests.Session()
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, AnswerAdapter())
         handler = HarvestErrorHandler(ACCESS_TOKEN, refreshes_token=False)
         # No debug lines: they would show the body, with all that is secret in it.
-        client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
+        client = HttpClient(
+            "access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=AnswerSession()
+        )
         try:
             with plain_errors():
                 url, form = str(self.get_token_refresh_endpoint()), self.build_refresh_request_body()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from typing_extensions import override
 
+from source_harvest.answer import AnswerSession
 from source_harvest.gate import Gate
 
 logger = logging.getLogger("airbyte")
@@ -87,15 +88,15 @@ def allowed(share: float) -> int:
     return max(1, int(REQUESTS * share))
 
 
-class PatientSession(requests.Session):
+class PatientSession(AnswerSession):
     """A session that keeps Harvest's limits and waits out every 429, as often as Harvest sends one.
 
     So a 429 is never a failure, and never counts against the tries that a fault has.
     """
 
-    def __init__(self, share: float, gate: Gate) -> None:
+    def __init__(self, share: float, gate: Gate, connections: int) -> None:
         """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the gate is closed."""
-        super().__init__()
+        super().__init__(connections, gate.make_room)
         self._gate = gate
         self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, DEFAULT_WAIT)
         self._reports = Limit(

@@ -37,7 +37,7 @@ from source_harvest.reader import Reader
 from source_harvest.stream import HarvestStream
 
 # Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
-QUEUE_SIZE = 2_000
+QUEUE_SIZE = 200
 
 
 class Engine:

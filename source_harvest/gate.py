@@ -1,11 +1,12 @@
 """Who may read when: so many at once, and nobody after the sync was given up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Event
 
-# A page of 2,000 time entries takes about 30 MB while its rows are handed on, so not all workers read lists at once.
-LISTS_AT_ONCE = 4
+# A page of 2,000 time entries takes about 15 MB while its rows are handed on. So many are unpacked at once, however
+# many workers wait for Harvest; more would bring nothing, as only one can use the processor.
+ANSWERS_AT_ONCE = 2
 
 
 class SyncGivenUpError(Exception):
@@ -17,7 +18,7 @@ class Gate:
 
     def __init__(self, width: int) -> None:
         self._slots = BoundedSemaphore(width)
-        self._lists = BoundedSemaphore(LISTS_AT_ONCE)
+        self._room = BoundedSemaphore(ANSWERS_AT_ONCE)
         self._closed = Event()
 
     @contextmanager
@@ -30,14 +31,14 @@ class Gate:
             self.check()
             yield
 
-    @contextmanager
-    def entered_for_list(self) -> Iterator[None]:
-        """The same for the pages of a list, of which fewer are read at once.
+    def make_room(self) -> Callable[[], None]:
+        """Waits until one more answer may be unpacked; returns what to call when nobody needs it any more.
 
         Raises `SyncGivenUpError`.
         """
-        with self._lists, self.entered():
-            yield
+        while not self._room.acquire(timeout=1):
+            self.check()
+        return self._room.release
 
     def check(self) -> None:
         """Raises `SyncGivenUpError` once the gate is closed."""

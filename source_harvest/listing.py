@@ -53,6 +53,7 @@ class Listing:
         self._more: SimpleQueue[Piece | None] = SimpleQueue()
         self._unread = 0
         self._is_resumed = False
+        self._was_cut = False
         self._has_caught_up = False
         self._announced: int | None = None  # entries of the whole list, by its first answer
         self._found = 0
@@ -127,9 +128,9 @@ class Listing:
             if self._began is None:
                 self._look_at(page)
                 if self._since != since:
-                    yield from self._read(piece)
+                    self._put_off([piece])
                     return
-            elif page.moment + OVERLAP < self._began:
+            elif page.sent + OVERLAP < self._began:
                 raise config_error(f"The state of {self._source.name} is from the future. Clear it to read it anew.")
             if entries is None and (parts := self._cut(piece, page))[1]:
                 yield from self._read_newest(page, *parts)
@@ -144,10 +145,15 @@ class Listing:
             rows = [row for row in page.rows if self._day(row) >= (done.first or date.min)]
             yield from self._records(rows)
             self._finished(Piece(done), len(rows))
+        self._was_cut = True
+        self._put_off([Piece(part) for part in rest])
+
+    def _put_off(self, pieces: list[Piece]) -> None:
+        """They will be read by whoever is free."""
         with self._lock:
-            self._unread += len(rest)
-        for part in rest:
-            self._more.put(Piece(part))
+            self._unread += len(pieces)
+        for piece in pieces:
+            self._more.put(piece)
 
     def _cut(self, piece: Piece, page: Page) -> tuple[Span | None, list[Span]]:
         """As `spans.cut`; no parts where a span is better read page by page."""
@@ -189,11 +195,11 @@ class Listing:
         for reader in self._readers:
             if type(reader.stream) is type(self._source) and page.entries:
                 reader.expect(page.entries)
-            if reader.bookmark.cursor and reader.bookmark.cursor > page.moment + OVERLAP:
+            if reader.bookmark.cursor and reader.bookmark.cursor > page.sent + OVERLAP:
                 logger.warning(
                     "The state of %s is from the future, by Harvest's clock it is %s: reading it anew",
                     reader.stream.name,
-                    timestamp(page.moment),
+                    timestamp(page.sent),
                 )
                 reader.start_anew()
         self._since = self._needed()
@@ -226,8 +232,7 @@ class Listing:
 
     def _must_catch_up(self) -> bool:
         """Whether entries may have moved from days not yet read to days already read."""
-        differs = self._announced is not None and self._found != self._announced
-        return (self._is_resumed or differs) and not self._has_caught_up and self._began is not None
+        return (self._is_resumed or self._was_cut) and not self._has_caught_up and self._began is not None
 
     def _changes(self) -> Piece:
         """What changed since the read began, in whichever attempt."""

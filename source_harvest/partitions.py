@@ -110,7 +110,7 @@ class ListPartition(ReaderPartition):
 
     @override
     def read(self) -> Iterator[Record]:
-        with self._gate.entered_for_list():
+        with self._gate.entered():
             yield from self._listing.read(self._piece)
 
 

@@ -23,6 +23,9 @@ PER_PAGE = 2000
 
 FILTERS = ("updated_since", "from", "to")
 
+# How often a list is read that changes while it is read.
+READINGS = 3
+
 Slice = Mapping[str, Any]
 """What a series of pages is of: filters, and for a list below a record that record's id."""
 
@@ -145,17 +148,22 @@ class HarvestStream(HttpStream):
     # How a list is asked for.
 
     def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
-        """The pages of a list; once more from the first, where rows came or went while it was read.
+        """The pages of a list; again from the first, where rows came or went while it was read.
 
         A page may so come twice; the rows on it are the same, and their key removes them.
         """
-        for _ in range(2):
-            tally = Tally()
+        is_filtered = any(stream_slice.get(name) for name in FILTERS)
+        seen: set[int] | None = None
+        for _ in range(READINGS):
+            tally = Tally(seen or (), is_filtered=is_filtered)
             for page in self.pages(stream_slice):
                 tally.add(page)
                 yield page
             if tally.is_complete:
                 return
+            if tally.ids == seen:
+                break  # nothing comes or goes: the announced numbers are wrong
+            seen = tally.ids
         self.logger.warning("%s: %s", self.name, tally)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
@@ -173,9 +181,10 @@ class HarvestStream(HttpStream):
             if not response.ok:
                 self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
                 return
-            page = self._page(response)
-            yield page
-            page.rows.clear()  # or the next page would share the memory with it
+            with response:
+                page = self._page(response)
+                yield page
+                page.rows.clear()  # or the next page would share the memory with it
             if page.next_url is None:
                 return
             if page.next_url in asked:

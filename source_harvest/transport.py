@@ -11,7 +11,7 @@ from typing import Any
 from airbyte_cdk.sources.streams.http import HttpClient
 
 from source_harvest import accounts
-from source_harvest.answer import AnswerAdapter, body_of
+from source_harvest.answer import body_of
 from source_harvest.auth import REQUEST_KWARGS, authenticator
 from source_harvest.budget import PatientSession
 from source_harvest.config import Config, Settings
@@ -36,12 +36,10 @@ class Transport:
         self.settings = settings
         self.gate = Gate(settings.num_workers)
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        self._session = PatientSession(settings.rate_limit_percent / 100, self.gate)
+        self._session = PatientSession(settings.rate_limit_percent / 100, self.gate, settings.num_workers)
         self._session.headers.update(headers)
         self._session.auth = authenticator(settings, config, headers)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, AnswerAdapter(pool_maxsize=settings.num_workers))
         self._account_lock = Lock()
         self._rejection_lock = Lock()
         self._rejection: HarvestError | None = None
@@ -70,7 +68,8 @@ class Transport:
         headers = {ACCOUNT_HEADER: account_id} if account_id else None
         with plain_errors():
             _, response = self.client(place).send_request("GET", url, REQUEST_KWARGS, headers=headers)
-        return body_of(response)
+        with response:
+            return body_of(response)
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -67,7 +67,7 @@ def test_all_streams_together_keep_the_limit(
 @pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "_reports")])
 @pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
 def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
-    session = budget.PatientSession(share=1, gate=Gate(1))
+    session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
     request = requests.Request("GET", f"https://api.harvestapp.com{path}{query}").prepare()
     assert session.limit_for(request) is getattr(session, limit)
 

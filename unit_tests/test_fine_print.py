@@ -549,7 +549,7 @@ def test_the_number_of_workers_is_the_configs(num_workers: int) -> None:
 
 def test_the_limit_is_100_requests_in_a_little_more_than_15_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "REQUESTS", TRUE_REQUESTS)
-    session = budget.PatientSession(share=1, gate=Gate(1))
+    session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
     limit = session.limit_for(requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare())
     waits = [limit.wait_for_turn() for _ in range(101)]
     assert waits[:100] == [0.0] * 100

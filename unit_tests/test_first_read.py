@@ -62,6 +62,7 @@ def test_cutting_costs_few_requests_more_than_there_are_pages(harvest: Harvest, 
         harvest.add("time_entries", spent_date=f"{date(2016, 1, 4) + timedelta(days=60 * n)}", **where)
     for n in range(3000):
         harvest.add("time_entries", spent_date=f"{date(2020, 6, 1) + timedelta(days=n % 28)}", **where)
+    harvest.clock.advance(hours=1)
     harvest.page_size_cap = 150
     harvest.requests.clear()
     result = sync(config, TIME)
@@ -215,6 +216,55 @@ def test_rows_that_come_or_go_while_a_list_is_paged_hide_no_others(
     result = sync(config, [name])
     held = {row["id"] for row in result.records(name)}
     assert held >= {row["id"] for row in harvest.listed(name)}
+
+
+def test_a_row_that_comes_does_not_stand_in_for_one_that_slips_past(harvest: Harvest, config: dict[str, Any]) -> None:
+    """The first page's count is right, the last page's too, and as many entries were found."""
+    harvest.page_size_cap = 30
+    entries = harvest.listed("time_entries")
+    where = {key: entries[0][key]["id"] for key in ("project", "user")}
+    seen = 0
+
+    def meddle(request: Any) -> None:
+        nonlocal seen
+        seen += request.path.endswith("/time_entries")
+        if seen == 2:
+            seen += 1000
+            harvest.clock.advance(seconds=1)
+            harvest.delete("time_entries", entries[5]["id"])
+            harvest.add(
+                "time_entries",
+                spent_date=entries[-1]["spent_date"],
+                project_id=where["project"],
+                user_id=where["user"],
+                hours=1.0,
+            )
+
+    harvest.before_page = meddle
+    result = sync({**config, "num_workers": 1}, ["time_entries"])
+    held = {row["id"] for row in result.records("time_entries")}
+    assert held >= {row["id"] for row in harvest.listed("time_entries")}
+
+
+def test_what_belongs_to_an_invoice_that_moves_is_not_lost(harvest: Harvest, config: dict[str, Any]) -> None:
+    """One moves to days already read and one to days that are not, so that as many are found as were announced."""
+    harvest.page_size_cap = 1
+    newest, *_, oldest = harvest.listed("invoices")
+    seen = 0
+
+    def swap(request: Any) -> None:
+        nonlocal seen
+        seen += request.path.endswith("/invoices")
+        if seen == 4:
+            seen += 1000
+            harvest.clock.advance(seconds=1)
+            harvest.update("invoices", oldest["id"], issue_date=newest["issue_date"])
+            harvest.update("invoices", newest["id"], issue_date=oldest["issue_date"])
+
+    harvest.before_page = swap
+    names = ["invoices", "invoice_messages"]
+    first = sync({**config, "num_workers": 1}, names)
+    assert_whole(harvest, first, names=names)
 
 
 def test_what_cannot_be_counted_right_is_said(
