@@ -40,16 +40,14 @@ SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 # that can be killed. In it
 # - Harvest's limit of requests is so high that none waits for it, and waits after faults are short;
 # - a small account has the checkpoints of a large one: one after three parents visited;
-# - lines leave as they are written, not in lots of a tenth of a second, so that a kill comes between any two.
+# - lines leave as they are written, not in lots of hundreds, so that a kill comes between any two.
 LAUNCHER = """
 import json, os, signal, sys, time
-from airbyte_cdk.logger import PRINT_BUFFER
-import source_harvest.budget, source_harvest.children
-from source_harvest.run import run
+import source_harvest.budget, source_harvest.children, source_harvest.run
 
 source_harvest.budget.REQUESTS = 10**6
 source_harvest.children.VISITS_PER_CHECKPOINT = 3
-PRINT_BUFFER.flush_interval = 0
+source_harvest.run.LINES_AT_ONCE = 1
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.01))
 
@@ -57,7 +55,7 @@ while order := sys.stdin.readline():
     output, *sys.argv[1:] = json.loads(order)
     if not (child := os.fork()):
         os.dup2(os.open(output, os.O_WRONLY), 1)
-        run()
+        source_harvest.run.run()
         break
     if sys.stdin.readline() != "it has ended\\n":
         os.kill(child, signal.SIGKILL)
@@ -443,8 +441,11 @@ class Story:
         lines = self.connector.lines(
             self.folder, "read", kill_after=kill_after, config=config, catalog=catalog, state=state
         )
-        with suppress(DestinationDiedError), closing(lines):
-            self.destination.load(self._heard(lines, self.chance.choice([kill_after, None])), catalog)
+        try:
+            with closing(lines):
+                self.destination.load(self._heard(lines, self.chance.choice([kill_after, None])), catalog)
+        except DestinationDiedError:
+            can_fail = True  # nobody reads its pipe any more
         self.told.append(f"ended with {self.connector.exit_code}")
         endings = {0, *([1] if can_fail else []), *([] if kill_after is None else [-signal.SIGKILL])}
         assert self.connector.exit_code in endings, "\n".join(self.told)
