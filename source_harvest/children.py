@@ -69,7 +69,7 @@ class ChildStream(HarvestStream):
     @property
     @override
     def place(self) -> Place:
-        return Place(self.name, self.parent.readable_by, belongs_to_parent=True)
+        return Place(self.name, self.parent.readable_by, belongs_to_parent=True, module=self.parent.module)
 
     @classmethod
     @override

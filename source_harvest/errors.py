@@ -3,6 +3,8 @@
 An error message has three parts: what Harvest said, what to change, and where.
 """
 
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from typing_extensions import override
 
 # How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
 QUOTE_LENGTH = 200
+
+# Up to so many seconds are added to each wait before another try.
+JITTER = 0.5
 
 
 class HarvestError(AirbyteTracedException):
@@ -46,6 +51,16 @@ class Place:
     """Which users may read it, such as "Administrators"."""
     belongs_to_parent: bool = False
     """True for the lists below a single record, which vanish with it."""
+    module: str = ""
+    """The module of Harvest's that it belongs to, as in `invoice_feature` of the company."""
+
+
+def module_is_off(place: Place, said: str) -> HarvestError:
+    """The error for a place whose module the account has switched off."""
+    return config_error(
+        f"{said} to the request for {place.name}, because the module for {place.module}s is switched off in this "
+        "account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
+    )
 
 
 @contextmanager
@@ -168,6 +183,8 @@ class HarvestErrorHandler(ErrorHandler):
         raise HarvestError(message, rule.failure_type, response.status_code, said)
 
     def _retry(self, reason: str) -> ErrorResolution:
+        # The client's waits grow and are the same for all threads; this keeps them from coming back all at once.
+        time.sleep(random.uniform(0, JITTER))  # noqa: S311 - nothing is to be kept secret
         message = f"Harvest's {self._place.name} could not be read: {filter_secrets(reason)}. {_RETRIED.advice}"
         return ErrorResolution(ResponseAction.RETRY, _RETRIED.failure_type, message)
 

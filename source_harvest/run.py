@@ -2,7 +2,9 @@
 
 import ctypes
 import gc
+import logging
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,6 +23,8 @@ LINES_AT_ONCE = 500
 MALLOPT_ARENA_MAX = -8  # of glibc's malloc.h
 RECORD = '{"type":"RECORD"'
 
+logger = logging.getLogger("airbyte")
+
 
 class Entrypoint(AirbyteEntrypoint):
     """The CDK's command line, with config errors that name the field and the cure and show no secret."""
@@ -31,24 +35,70 @@ class Entrypoint(AirbyteEntrypoint):
         Settings.of(config, source_spec.connectionSpecification)
 
 
+class Terminated(BaseException):
+    """The platform asked the process to end, by a SIGTERM."""
+
+
+class Output:
+    """Standard output, in whole lines even where a SIGTERM comes in the middle of one."""
+
+    def __init__(self) -> None:
+        self._is_writing = False
+        self._is_over = False
+
+    def write(self, messages: Iterable[str]) -> None:
+        """Writes messages as they come; after an error also those that came before it.
+
+        Raises `Terminated` after a SIGTERM.
+        """
+        lines: list[str] = []
+        try:
+            for message in messages:
+                lines.append(message)
+                if len(lines) == LINES_AT_ONCE or not message.startswith(RECORD):
+                    self._write(lines)
+        finally:
+            self._write(lines)
+
+    def terminate(self, *_: object) -> None:
+        """What a SIGTERM does."""
+        self._is_over = True
+        if not self._is_writing:
+            raise Terminated
+
+    def _write(self, lines: list[str]) -> None:
+        self._is_writing = True
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+        lines.clear()
+        self._is_writing = False
+        if self._is_over:
+            raise Terminated
+
+
 def run() -> None:
     """Runs the command in `sys.argv`.
 
-    Exits with 0, with 1 after an error, or with 2 where the arguments are wrong.
+    Exits with 0, with 1 after an error, with 2 where the arguments are wrong, or with 143 after a SIGTERM.
     """
     _tune_memory()
+    output = Output()
+    signal.signal(signal.SIGTERM, output.terminate)
     entrypoint = Entrypoint(SourceHarvest())
     arguments = entrypoint.parse_args(sys.argv[1:] or ["--help"])
     try:
-        _write(entrypoint.run(arguments))
+        output.write(entrypoint.run(arguments))
     except AirbyteTracedException as error:
         error.emit_message()
-        _leave()
+        _leave(1)
+    except Terminated:
+        logger.info("Ended by a SIGTERM. The last state of each stream holds; the next sync goes on from there.")
+        _leave(128 + signal.SIGTERM)
     except BaseException as error:  # noqa: BLE001 - whatever it was, the process must end
         # A pipe that nobody reads, an interrupt, or a mistake of ours, which the CDK's hook makes a TRACE message of.
         if not isinstance(error, BrokenPipeError | SystemExit):
             sys.excepthook(*sys.exc_info())
-        _leave()
+        _leave(1)
 
 
 def _tune_memory() -> None:
@@ -59,22 +109,9 @@ def _tune_memory() -> None:
         ctypes.CDLL(None).mallopt(MALLOPT_ARENA_MAX, 2)
 
 
-def _write(messages: Iterable[str]) -> None:
-    lines: list[str] = []
-    try:
-        for message in messages:
-            lines.append(message)
-            if len(lines) == LINES_AT_ONCE or not message.startswith(RECORD):
-                sys.stdout.write("\n".join([*lines, ""]))
-                sys.stdout.flush()
-                lines.clear()
-    finally:
-        sys.stdout.write("\n".join([*lines, ""] if lines else lines))
-
-
-def _leave() -> None:
+def _leave(exit_code: int) -> None:
     """Ends the process at once: threads that still read would keep it alive until their requests are over."""
     try:
         sys.stdout.flush()
     finally:
-        os._exit(1)
+        os._exit(exit_code)

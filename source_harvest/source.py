@@ -22,6 +22,7 @@ from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageReposi
 from airbyte_cdk.sources.streams import Stream
 from typing_extensions import override
 
+from source_harvest.access import unreadable_streams
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
 from source_harvest.config import Config, Settings, migrated
 from source_harvest.engine import Engine
@@ -102,10 +103,14 @@ class SourceHarvest(AbstractSource):
             account_id = transport.connect(confirm=True)
             user = transport.get(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
             with as_documented(SIGNED_IN_USER):
-                roles = " and ".join(user.get("access_roles") or ["user"])
+                roles = user.get("access_roles") or ["user"]
+                logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
+            for name, reason in unreadable_streams(transport).items():
+                logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
             return False, str(error)
-        logger.info("Harvest account %s, as %s", account_id, roles)
+        if "administrator" not in roles:
+            logger.warning("This user is no Administrator: the other streams hold only what Harvest shows that user.")
         return True, None
 
     @override

@@ -46,6 +46,8 @@ class HarvestStream(HttpStream):
     """The path below the API's address, which is also the list key. Empty: the stream's name."""
     readable_by: ClassVar[str] = "Administrators"
     """Which users Harvest lets read the list."""
+    module: ClassVar[str] = ""
+    """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
     limited_by_start_date: ClassVar[bool] = False
     """True for facts, false for what facts refer to."""
     foreign_keys: ClassVar[Mapping[str, str]] = {}
@@ -147,6 +149,14 @@ class HarvestStream(HttpStream):
 
     # How a list is asked for.
 
+    def probe(self) -> None:
+        """Asks for a single row, to learn whether the list can be read.
+
+        Raises `HarvestError`.
+        """
+        with self._transport.explained(self.place):
+            self._transport.get(f"{self.url_base}{self.first_path({})}?per_page=1", self.place)
+
     def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list; again from the first, where rows came or went while it was read.
 
@@ -176,7 +186,7 @@ class HarvestStream(HttpStream):
         while True:
             with self._lock:
                 self.requests += 1
-            with self._transport.explained():
+            with self._transport.explained(self.place):
                 request, response = self._fetch_next_page(stream_slice, None, token)
             if not response.ok:
                 self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
@@ -195,7 +205,7 @@ class HarvestStream(HttpStream):
     @property
     def place(self) -> Place:
         """Where it is read, for error messages."""
-        return Place(self.resource or self.name, self.readable_by)
+        return Place(self.resource or self.name, self.readable_by, module=self.module)
 
     @property
     def list_key(self) -> str:

@@ -1,7 +1,7 @@
 """The way to Harvest: one session for all streams, with its credentials, headers, limits and timeouts."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from source_harvest.answer import body_of
 from source_harvest.auth import REQUEST_KWARGS, authenticator
 from source_harvest.budget import PatientSession
 from source_harvest.config import Config, Settings
-from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, plain_errors
+from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, module_is_off, plain_errors
 from source_harvest.gate import Gate
 from source_harvest.logs import quiet
 
@@ -42,6 +42,8 @@ class Transport:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._account_lock = Lock()
         self._rejection_lock = Lock()
+        self._company_lock = Lock()
+        self._company: Mapping[str, Any] | None = None
         self._rejection: HarvestError | None = None
         self._is_account_confirmed = False
 
@@ -72,8 +74,10 @@ class Transport:
             return body_of(response)
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Around the request of a list: tells a wrong account from wrong credentials, and stops after either.
+    def explained(self, place: Place) -> Iterator[None]:
+        """Around the request of a list: tells a wrong account, wrong credentials and a module that is off from a role.
+
+        Nothing more is asked after the first two.
 
         Raises `HarvestError`.
         """
@@ -84,9 +88,16 @@ class Transport:
             with plain_errors():
                 yield
         except HarvestError as error:
-            raise self._explanation(error) if error.status in {401, 404} else error from error
+            raise self._explanation(error, place) from error
 
-    def _explanation(self, error: HarvestError) -> HarvestError:
+    def _explanation(self, error: HarvestError, place: Place) -> HarvestError:
+        if error.status in {401, 404} and (rejection := self._why_rejected(error)):
+            return rejection
+        if error.status in {403, 404} and place.module and self._is_off(place.module):
+            return module_is_off(place, str(error.said))
+        return error
+
+    def _why_rejected(self, error: HarvestError) -> HarvestError | None:
         """Asks, once, whether the credentials and the account are what is wrong."""
         with self._rejection_lock:
             if self._rejection is None and not self._is_account_confirmed:
@@ -94,4 +105,15 @@ class Transport:
                 self._is_account_confirmed = self._rejection is None
             if self._rejection is None and error.status == 401:
                 self._rejection = error
-            return self._rejection or error
+            return self._rejection
+
+    def _is_off(self, module: str) -> bool:
+        """Whether the company says so. Only administrators may ask, so for others it is not known."""
+        with self._company_lock:
+            if self._company is None:
+                try:
+                    company = self.get(f"{self.settings.api_url}/company", accounts.COMPANY)
+                except HarvestError:
+                    company = None
+                self._company = company if isinstance(company, Mapping) else {}
+            return self._company.get(f"{module}_feature") is False

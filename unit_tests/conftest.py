@@ -16,7 +16,8 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The connector's waits, in seconds, which pass at once."""
     found: list[float] = []
     clock = time.monotonic
-    monkeypatch.setattr(time, "sleep", found.append)
+    monkeypatch.setattr("source_harvest.errors.JITTER", 0)
+    monkeypatch.setattr(time, "sleep", lambda seconds: found.append(seconds) if seconds else None)
     monkeypatch.setattr("source_harvest.gate.Gate.nap", lambda _, seconds: found.append(seconds))
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(found))
     return found

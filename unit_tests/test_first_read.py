@@ -117,6 +117,7 @@ def test_days_that_are_read_anew_are_not_taken_for_those_of_an_earlier_attempt(
         nonlocal seen
         seen += request.path.endswith("/invoices")
         if seen == 4:
+            seen += 1000
             harvest.faults.add(path="/invoices$", status=403)
 
     harvest.before_page = fail

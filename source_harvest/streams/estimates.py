@@ -11,6 +11,7 @@ class Estimates(HarvestStream):
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimates/
     """
 
+    module = "estimate"
     readable_by = "Administrators and Managers with a permission for estimates"
     limited_by_start_date = True
     business_date = "issue_date"
@@ -50,3 +51,5 @@ class EstimateItemCategories(HarvestStream):
 
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-item-categories/
     """
+
+    module = "estimate"

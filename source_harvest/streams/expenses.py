@@ -11,6 +11,7 @@ class Expenses(HarvestStream):
     Everybody may read expenses; Members see their own, Managers those of their teammates and projects too.
     """
 
+    module = "expense"
     readable_by = "everyone, unless the account has expenses switched off"
     limited_by_start_date = True
     business_date = "spent_date"
@@ -30,3 +31,5 @@ class ExpenseCategories(HarvestStream):
 
     https://help.getharvest.com/api-v2/expenses-api/expenses/expense-categories/
     """
+
+    module = "expense"

@@ -13,6 +13,7 @@ class Invoices(HarvestStream):
     Recording a payment moves its `updated_at`; what else does is known in part only.
     """
 
+    module = "invoice"
     readable_by = "Administrators and Managers with a permission for invoices"
     limited_by_start_date = True
     business_date = "issue_date"
@@ -68,4 +69,5 @@ class InvoiceItemCategories(HarvestStream):
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-item-categories/
     """
 
+    module = "invoice"
     readable_by = "Administrators and Managers"
