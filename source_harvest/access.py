@@ -1,0 +1,32 @@
+"""What the user behind the credentials may not read, and why: told by `check`, before a sync finds it out."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from source_harvest.errors import HarvestError
+from source_harvest.stream import HarvestStream
+from source_harvest.streams import STREAMS
+from source_harvest.transport import Transport
+
+
+def unreadable_streams(transport: Transport) -> Mapping[str, str]:
+    """Stream -> why it cannot be read. Asks for one row of each list that streams are made of.
+
+    Raises `HarvestError` where Harvest rejects the credentials.
+    """
+    lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.lists()))
+    with ThreadPoolExecutor(transport.settings.num_workers) as pool:
+        refusals = dict(zip(lists, pool.map(partial(_refusal, transport), lists), strict=True))
+    found = {stream: next(filter(None, map(refusals.get, stream.lists())), None) for stream in STREAMS}
+    return {stream(transport).name: refusal for stream, refusal in found.items() if refusal}
+
+
+def _refusal(transport: Transport, source: type[HarvestStream]) -> str | None:
+    try:
+        source(transport).probe()
+    except HarvestError as error:
+        if error.status == 401:
+            raise
+        return str(error)
+    return None
