@@ -14,6 +14,7 @@ import pytest
 from emulator import Harvest
 from integration_tests.command_line import Run, command_line, configured, run
 from source_harvest.streams import STREAMS
+from unit_tests.tables import identity, tables
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "clients"}, "stream_state": {"updated_at": "soon"}}}
 
@@ -172,9 +173,10 @@ INTERRUPTIBLE = (
 )
 
 
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("fault", [{"kind": "hang"}, {"status": 429, "headers": {"retry-after": "700"}}])
 def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
-    fault: dict[str, Any], tmp_path: Path, config: dict[str, Any], harvest: Harvest
+    fault: dict[str, Any], signal_sent: signal.Signals, tmp_path: Path, config: dict[str, Any], harvest: Harvest
 ) -> None:
     harvest.faults.add(path="/time_entries$", times=None, **fault)
     [message] = run(tmp_path, "discover", config=config).of_type("CATALOG")
@@ -187,12 +189,37 @@ def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
         while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
             assert child.poll() is None
             time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(signal_sent)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(timeout=60)
         exit_code = child.poll()
         child.kill()
-    assert exit_code not in (None, 0)
+    assert exit_code == {signal.SIGINT: 1, signal.SIGTERM: 143}[signal_sent]
+
+
+@pytest.mark.parametrize("lines_before", [1, 60, 200, 700])
+def test_what_a_sigterm_leaves_is_whole_lines_from_which_the_next_sync_goes_on(
+    lines_before: int, tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
+) -> None:
+    harvest.page_size_cap = 5
+    names = ["time_entries", "time_entry_external_reference"]
+    asked = configured(streams, names)
+    run(tmp_path, "spec", config=config, catalog=asked)
+    arguments = (f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog"))
+    with subprocess.Popen(command_line("read", *arguments), stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(lines_before)]
+        child.send_signal(signal.SIGTERM)
+        lines += child.stdout.readlines()
+        assert child.wait(timeout=60) in (143, 0)
+    first = Run("".join(lines), child.returncode)
+    if child.returncode:
+        assert "Ended by a SIGTERM" in first.messages[-1]["log"]["message"]
+    second = run(tmp_path, "read", config=config, catalog=asked, state=[m["state"] for m in first.of_type("STATE")])
+    records = [message["record"] for message in first.of_type("RECORD") + second.of_type("RECORD")]
+    for name in names:
+        held = {identity(name, record["data"]) for record in records if record["stream"] == name}
+        assert held == {identity(name, row) for row in tables(harvest)[name]}
 
 
 def test_a_reader_that_goes_away_ends_the_connector(

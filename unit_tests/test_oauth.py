@@ -1,0 +1,110 @@
+"""OAuth: when an access token is asked for, and that no rotated refresh token is ever lost."""
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import ConnectorSpecification
+
+from emulator import Harvest
+from source_harvest import SourceHarvest
+from unit_tests.syncing import LOGGER, STREAM_NAMES, sync
+from unit_tests.tables import tables
+
+
+def kept_configs(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The configs that the platform was asked to keep."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"type":"CONTROL"' in line]
+    return [line["control"]["connectorConfig"]["config"] for line in lines]
+
+
+def grants(harvest: Harvest) -> int:
+    return len([request for request in harvest.requests if request.path.endswith("/oauth2/token")])
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(1, 0), (-1, 1)])
+def test_an_access_token_is_used_until_it_expires(
+    hours: int, asked: int, harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sync(oauth_config, ["clients"])
+    [kept] = kept_configs(capsys)
+    expiry = datetime.now(timezone.utc) + timedelta(hours=hours)
+    kept["credentials"]["token_expiry_date"] = expiry.isoformat()
+    harvest.requests.clear()
+    assert sync(kept, ["clients"]).statuses == {"clients": "COMPLETE"}
+    assert grants(harvest) == asked
+
+
+@pytest.mark.parametrize("rotate", [True, False])
+@pytest.mark.parametrize("at", [3, 10, 30])
+def test_a_token_that_expires_during_a_sync_is_renewed_and_nothing_is_lost(
+    at: int, rotate: bool, harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    harvest.oauth.rotate = rotate
+    calls = 0
+
+    def expire(request: Any) -> None:
+        nonlocal calls
+        calls += not request.path.endswith("/oauth2/token")
+        if calls == at:
+            calls += 1000
+            harvest.oauth.expire()
+
+    harvest.before_page = expire
+    result = sync(oauth_config, STREAM_NAMES)
+    assert (result.error, set(result.statuses.values())) == (None, {"COMPLETE"})
+    for name, rows in tables(harvest).items():
+        assert result.counts[name] >= len(rows)
+    kept = kept_configs(capsys)
+    assert len(kept) == grants(harvest)
+    assert kept[-1]["credentials"]["refresh_token"] == harvest.oauth.refresh_token
+    harvest.oauth.expire()
+    assert sync(kept[-1], ["clients"]).statuses == {"clients": "COMPLETE"}
+
+
+def test_a_rotated_refresh_token_is_kept_by_check_too(
+    harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    harvest.oauth.rotate = True
+    SourceHarvest().check(LOGGER, oauth_config)
+    assert [kept["credentials"]["refresh_token"] for kept in kept_configs(capsys)] == [harvest.oauth.refresh_token]
+
+
+def test_a_grant_that_is_revoked_during_a_sync_fails_it_with_the_cure(
+    harvest: Harvest, oauth_config: dict[str, Any]
+) -> None:
+    harvest.page_size_cap = 2
+
+    def revoke(request: Any) -> None:
+        if len(harvest.requests) > 5:
+            harvest.oauth.revoke()
+
+    harvest.before_page = revoke
+    result = sync(oauth_config, ["clients", "tasks", "projects", "users"])
+    assert result.error is not None
+    assert result.errors
+    for kind, message in result.errors.values():
+        assert kind == "config_error"
+        assert "uthenticate again" in message
+    assert set(result.states) == set(result.statuses) - set(result.errors)
+
+
+def test_the_form_of_the_platform_puts_what_harvest_gives_where_the_config_has_it() -> None:
+    spec: ConnectorSpecification = SourceHarvest().spec(LOGGER)
+    assert spec.advanced_auth
+    form = spec.advanced_auth.oauth_config_specification
+    assert form
+    [option] = [
+        option["properties"]
+        for option in spec.connectionSpecification["properties"]["credentials"]["oneOf"]
+        if option["properties"]["auth_type"]["const"] == spec.advanced_auth.predicate_value
+    ]
+    for output in (form.complete_oauth_output_specification, form.complete_oauth_server_output_specification):
+        for name, described in (output or {})["properties"].items():
+            assert described["path_in_connector_config"] == ["credentials", name]
+            assert name in option
+    asks = form.oauth_connector_input_specification
+    assert asks
+    assert asks.extract_output == ["refresh_token"]
+    assert asks.consent_url.startswith("https://id.getharvest.com/oauth2/authorize?")
