@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections import deque
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 from typing import Any
@@ -17,11 +17,15 @@ from source_harvest.gate import Gate
 
 logger = logging.getLogger("airbyte")
 
-# Harvest allows 100 requests in 15 seconds, and for reports 100 in 15 minutes. Requests arrive a little closer
-# together or further apart than they were sent, so our windows are wider than Harvest's.
+# Harvest allows 100 requests in 15 seconds, and for reports 100 in 15 minutes; a little more, as no two clocks agree.
 REQUESTS = 100
-WINDOW = timedelta(seconds=16)
-REPORTS_WINDOW = timedelta(minutes=15, seconds=10)
+WINDOW = timedelta(seconds=15.25)
+REPORTS_WINDOW = timedelta(minutes=15, seconds=5)
+
+# How much later than it was sent a request may arrive at Harvest, and begin to count there. Of one that was answered
+# it is known that it had arrived by then, so these count only while the answer takes longer.
+SLACK = timedelta(seconds=0.75)
+REPORTS_SLACK = timedelta(seconds=5)
 
 # A 429 without a usable Retry-After is waited out for Harvest's whole window.
 DEFAULT_WAIT = timedelta(seconds=15)
@@ -31,43 +35,60 @@ REPORTS_DEFAULT_WAIT = timedelta(minutes=15)
 LOG_INTERVAL = timedelta(seconds=60).total_seconds()
 
 
+@dataclass
+class Turn:
+    """One request that was sent."""
+
+    over_at: float
+    """From when on Harvest has forgotten it, by our monotonic clock."""
+
+
 class Limit:
     """One limit of Harvest's, of which all threads together use no more than their share.
 
     The CDK's own policies are not used: each starts a thread that never ends.
     """
 
-    def __init__(self, name: str, allowed: int, window: timedelta, default_wait: timedelta) -> None:
+    def __init__(self, name: str, allowed: int, window: timedelta, slack: timedelta, default_wait: timedelta) -> None:
         """So many requests are `allowed` in each window of that length, wherever it begins."""
         self._name = name
+        self._allowed = allowed
         self._window = window.total_seconds()
+        self._slack = slack.total_seconds()
         self._default_wait = default_wait.total_seconds()
         self._lock = Lock()
-        self._sent: deque[float] = deque(maxlen=allowed)
+        self._turns: list[Turn] = []
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
-    def acquire(self, gate: Gate) -> None:
+    def acquire(self, gate: Gate) -> Turn:
         """Returns when a request may be sent, and counts it.
 
         Raises `SyncGivenUpError`.
         """
-        while wait := self.wait_for_turn():
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                wait = self._wait(now)
+                if wait <= 0:
+                    turn = Turn(now + self._window + self._slack)
+                    self._turns.append(turn)
+                    return turn
             gate.nap(min(wait, LOG_INTERVAL))
 
-    def wait_for_turn(self) -> float:
-        """For how many seconds to wait before asking again; 0 where a request may be sent, and is counted."""
-        with self._lock:
-            now = time.monotonic()
-            free_at = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else 0.0
-            wait = max(self._paused_until, free_at) - now
-            if wait <= 0:
-                self._sent.append(now)
-                return 0.0
-            if now - self._logged_at >= LOG_INTERVAL:
-                self._logged_at = now
-                logger.info("Waiting %.0f s for Harvest's %s", wait, self._name)
-            return wait
+    def answered(self, turn: Turn) -> None:
+        """The request of that turn was answered, so it arrived at Harvest before now."""
+        turn.over_at = min(turn.over_at, time.monotonic() + self._window)
+
+    def _wait(self, now: float) -> float:
+        """For how many seconds to wait before asking again; not above 0 where a request may be sent."""
+        self._turns = [turn for turn in self._turns if turn.over_at > now]
+        free_at = min(turn.over_at for turn in self._turns) if len(self._turns) >= self._allowed else now
+        wait = max(self._paused_until, free_at) - now
+        if wait > 0 and now - self._logged_at >= LOG_INTERVAL:
+            self._logged_at = now
+            logger.info("Waiting %.0f s for Harvest's %s", wait, self._name)
+        return wait
 
     def refuse(self, response: requests.Response) -> None:
         """Harvest sent a 429: nobody asks again before the time that it names."""
@@ -98,9 +119,9 @@ class PatientSession(AnswerSession):
         """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the gate is closed."""
         super().__init__(connections, gate.make_room)
         self._gate = gate
-        self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, DEFAULT_WAIT)
+        self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
         self._reports = Limit(
-            "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_DEFAULT_WAIT
+            "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_SLACK, REPORTS_DEFAULT_WAIT
         )
 
     def limit_for(self, request: requests.PreparedRequest) -> Limit:
@@ -111,8 +132,9 @@ class PatientSession(AnswerSession):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         limit = self.limit_for(request)
         while True:
-            limit.acquire(self._gate)
+            turn = limit.acquire(self._gate)
             response = super().send(request, **kwargs)
+            limit.answered(turn)
             if response.status_code != 429:
                 return response
             limit.refuse(response)

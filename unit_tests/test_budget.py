@@ -1,5 +1,6 @@
 """Harvest's rate limit is kept, and a 429 is a wait and never a failure."""
 
+import random
 import time
 from datetime import timedelta
 from typing import Any
@@ -74,21 +75,47 @@ def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) ->
 
 @pytest.mark.parametrize(("percent", "at_once"), [(100, 100), (50, 50), (1, 1)])
 def test_a_smaller_share_of_the_limit_can_be_asked_for(
-    percent: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+    percent: int, at_once: int, monkeypatch: pytest.MonkeyPatch, naps: list[float]
 ) -> None:
     monkeypatch.setattr(budget, "REQUESTS", 100)
-    limit = budget.Limit("limit", budget.allowed(percent / 100), timedelta(hours=1), timedelta(0))
-    waits = [limit.wait_for_turn() for _ in range(101)]
-    assert waits.count(0.0) == at_once
-    assert max(waits) > 3500
+    limit = limit_of(budget.allowed(percent / 100), window=3600)
+    for _ in range(at_once):
+        limit.acquire(Gate(1))
+    assert naps == []
+    limit.acquire(Gate(1))
+    assert 3600 <= sum(naps) < 3610
 
 
-def test_no_window_of_the_limits_length_holds_more_requests_than_allowed(naps: list[float]) -> None:
-    limit = budget.Limit("limit", 10, timedelta(seconds=16), timedelta(0))
-    sent = []
-    for n in range(200):
-        naps.append(n % 3 * 0.4)
-        while wait := limit.wait_for_turn():
-            naps.append(wait)
-        sent.append(time.monotonic())
-    assert all(later - earlier > 15.99 for earlier, later in zip(sent, sent[10:], strict=False))
+@pytest.mark.parametrize("seed", range(20))
+def test_harvest_never_counts_more_requests_than_allowed(
+    seed: int, monkeypatch: pytest.MonkeyPatch, naps: list[float]
+) -> None:
+    """However long requests take to arrive, up to a second, and however long their answers take."""
+    chance = random.Random(seed)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
+    limit = limit_of(10, window=15)
+    under_way: list[tuple[float, budget.Turn]] = []
+    arrived = []
+    for _ in range(300):
+        turn = limit.acquire(Gate(1))
+        sent = time.monotonic()
+        arrived.append(sent + chance.choice([0, chance.random()]))
+        under_way.append((arrived[-1] + chance.choice([0, 0.3, 5]), turn))
+        naps.append(chance.choice([0, 0, 0.1, 3]))
+        for answered_at, answered in list(under_way):
+            if answered_at <= time.monotonic():
+                limit.answered(answered)
+                under_way.remove((answered_at, answered))
+    arrived.sort()
+    assert all(later - earlier >= 14.999 for earlier, later in zip(arrived, arrived[10:], strict=False))
+
+
+def test_an_answer_ends_the_wait_for_a_request_that_may_arrive_late(naps: list[float]) -> None:
+    limit = limit_of(1, window=15)
+    limit.answered(limit.acquire(Gate(1)))
+    limit.acquire(Gate(1))
+    assert sum(naps) == pytest.approx(15, abs=0.1)
+
+
+def limit_of(allowed: int, window: float) -> budget.Limit:
+    return budget.Limit("limit", allowed, timedelta(seconds=window), timedelta(seconds=1), timedelta(0))

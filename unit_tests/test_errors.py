@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
+from urllib3.connection import HTTPConnection
 
 from emulator import Harvest
 from source_harvest.auth import REQUEST_KWARGS
@@ -162,6 +163,17 @@ def test_every_request_has_its_time_limits_and_says_who_asks(harvest: Harvest, c
         assert request.headers["user-agent"].startswith("source-harvest/")
         assert "(http" in request.headers["user-agent"]
         assert request.headers["harvest-account-id"] == str(harvest.account_id)
+
+
+def test_connections_are_kept_open_and_used_again(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    connect = HTTPConnection.connect
+    monkeypatch.setattr(HTTPConnection, "connect", lambda self: (opened.append(self), connect(self)))
+    sync({**config, "num_workers": 2}, STREAM_NAMES)
+    assert len(harvest.requests) > 30
+    assert len(opened) <= 2
 
 
 def test_a_server_that_never_answers_is_given_up(
