@@ -29,7 +29,7 @@ CPU s    of the program, with its start and end; emul.: of the emulator, meanwhi
 MB       the program's memory at its peak
 bound    what Harvest's limit of 100 requests in 15 s allows at best: the first 100 of the fewest requests go at once,
          each further 100 take 15 s, and the last one has to be answered
-With no limits, the connector runs as benchmarks/unlimited.py, which lifts its budget of 100 requests in 16 s.
+With no limits, the connector runs as benchmarks/unlimited.py, which lifts its budget of requests.
 On a machine with other work, trust counts, CPU and ratios; wall time and rows/s say little.
 """
 
