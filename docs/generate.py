@@ -7,11 +7,9 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from airbyte_cdk.sources.utils.casing import camel_to_snake
-from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
-
+from docs.facts import key_columns, name_of, properties, readable_by, type_of
+from docs.parts import PARTS
 from source_harvest.children import ChildStream
 from source_harvest.derived import EmbeddedStream
 from source_harvest.stream import HarvestStream
@@ -64,39 +62,7 @@ def model_page() -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def roles_part() -> str:
-    """Which user may read which streams: a table for docs/security.md."""
-    streams_of: dict[str, list[str]] = {}
-    for stream in STREAMS:
-        streams_of.setdefault(readable_by(stream), []).append(f"`{name_of(stream)}`")
-    rows = [f"| {who} | {', '.join(streams)} |" for who, streams in streams_of.items()]
-    return "\n".join(["| open to | streams |", "|---|---|", *rows])
-
-
 PAGES: Mapping[str, Callable[[], str]] = {"streams.md": streams_page, "data-model.md": model_page}
-PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {}
-
-
-def name_of(stream: type[HarvestStream]) -> str:
-    """The name of the table."""
-    return camel_to_snake(stream.__name__)
-
-
-def readable_by(stream: type[HarvestStream]) -> str:
-    """Who may read all that the stream is made of."""
-    return " and to ".join(dict.fromkeys(source.readable_by for source in stream.lists()))
-
-
-def properties(stream: type[HarvestStream]) -> Mapping[str, Any]:
-    """The columns, each with its schema."""
-    found: Mapping[str, Any] = ResourceSchemaLoader("source_harvest").get_schema(name_of(stream))["properties"]
-    return found
-
-
-def type_of(described: Mapping[str, Any]) -> str:
-    """The type of a column as a word: its format where it has one."""
-    types = described["type"] if isinstance(described["type"], list) else [described["type"]]
-    return str(described.get("format") or next(type_ for type_ in types if type_ != "null"))
 
 
 def _overview() -> Iterator[str]:
@@ -132,7 +98,7 @@ def _diagram() -> Iterator[str]:
     yield "erDiagram"
     for stream in STREAMS:
         for column, target in stream.foreign_keys.items():
-            one = "||" if column in _key_columns(stream) else "|o"
+            one = "||" if column in key_columns(stream) else "|o"
             yield f"    {target} {one}--o{{ {name_of(stream)} : {column}"
     joined = {target for stream in STREAMS for target in stream.foreign_keys.values()}
     alone = [name_of(stream) for stream in STREAMS if not stream.foreign_keys and name_of(stream) not in joined]
@@ -167,12 +133,8 @@ def _parent_key(stream: type[HarvestStream]) -> str | None:
     return stream.parent_key if issubclass(stream, ChildStream | EmbeddedStream) else None
 
 
-def _key_columns(stream: type[HarvestStream]) -> list[str]:
-    return [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
-
-
 def _key(stream: type[HarvestStream]) -> str:
-    return ", ".join(f"`{column}`" for column in _key_columns(stream))
+    return ", ".join(f"`{column}`" for column in key_columns(stream))
 
 
 def _cursor(stream: type[HarvestStream]) -> str:

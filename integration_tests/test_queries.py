@@ -26,6 +26,10 @@ def harvest() -> Harvest:
     """A small agency, two weeks of work after its rows were made."""
     harvest = Harvest(size="xs", seed=0)
     harvest.work(days=14)
+    fixed = {project["id"] for project in harvest.listed("projects") if project["is_fixed_fee"]}
+    for entry in harvest.listed("time_entries"):
+        if entry["project"]["id"] in fixed:
+            harvest.update("time_entries", entry["id"], billable_rate=90.0)  # which the fee replaces
     return harvest
 
 
