@@ -33,6 +33,8 @@ MODEL_INTRODUCTION = """\
 How the tables hang together: every primary key and every join.
 This page is generated from the streams' classes by `make docs`; do not edit it by hand.
 The columns themselves are described in [streams.md](streams.md).
+
+The tests load a synced account into DuckDB and PostgreSQL and hold every key against it.
 """
 
 MODEL_NOTES = """\

@@ -21,8 +21,7 @@ QUERIES = dict(re.findall(r"^## (.+?)\n.*?^```sql\n(.*?)^```", PAGE, flags=re.DO
 AGES = {"not_due": 0, "late_1_to_30": 30, "late_31_to_60": 60, "late_61_to_90": 90, "late_over_90": 99999}
 
 
-@pytest.fixture(scope="module")
-def harvest() -> Harvest:
+def agency() -> Harvest:
     """A small agency, two weeks of work after its rows were made."""
     harvest = Harvest(size="xs", seed=0)
     harvest.work(days=14)
@@ -31,6 +30,11 @@ def harvest() -> Harvest:
         if entry["project"]["id"] in fixed:
             harvest.update("time_entries", entry["id"], billable_rate=90.0)  # which the fee replaces
     return harvest
+
+
+@pytest.fixture(scope="module")
+def harvest() -> Harvest:
+    return agency()
 
 
 @pytest.fixture(scope="module")
