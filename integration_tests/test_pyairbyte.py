@@ -25,12 +25,17 @@ BIN = Path(sys.executable).parent
 PAGE = (Path(docs.__path__[0]) / "deployment.md").read_text(encoding="utf-8")
 
 
+class FailedError(Exception):
+    """A command did not succeed; the text is what it printed."""
+
+
 def run(*command: str | Path, seconds: float, **options: Any) -> str:
-    """What a command printed; a test that fails shows it."""
+    """What a command printed; raises `FailedError`."""
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False, **options
     )
-    assert done.returncode == 0, done.stdout
+    if done.returncode:
+        raise FailedError(done.stdout.strip())
     return done.stdout
 
 
@@ -43,11 +48,11 @@ def python() -> Path:
     uv, quietly = BIN / "uv", {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     try:
         run(uv, "venv", "-q", "--clear", "--python", PYTHONS, FOLDER, seconds=60, env=quietly)
-    except AssertionError as error:
+    except FailedError as error:
         pytest.skip(f"PyAirbyte runs on Python {PYTHONS}, and none is found here: {error}")
     try:
         run(uv, "pip", "install", "-q", "--python", found, PYAIRBYTE, seconds=300, env=quietly)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
+    except (FailedError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"{PYAIRBYTE} cannot be installed here: {error}")
     INSTALLED.write_text(PYAIRBYTE, encoding="utf-8")
     return found
