@@ -1,20 +1,23 @@
-"""Writes docs/streams.md from the streams and their schemas; with `--check` it only says whether that is up to date."""
+"""Writes the generated pages and parts of docs/; with `--check` it only says whether they are up to date.
+
+A page of `PAGES` is generated whole. A part of `PARTS` is what stands between its two marks in a page of somebody's.
+"""
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from airbyte_cdk.sources.utils.casing import camel_to_snake
-from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
-
+from docs.facts import key_columns, name_of, properties, readable_by, type_of
+from docs.parts import PARTS
+from source_harvest.children import ChildStream
+from source_harvest.derived import EmbeddedStream
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 
-PAGE = Path(__file__).parent / "streams.md"
+FOLDER = Path(__file__).parent
 
-INTRODUCTION = """\
+STREAMS_INTRODUCTION = """\
 # Streams
 
 All streams, what one record of each is, and every column.
@@ -24,17 +27,44 @@ A record is what Harvest sent, whole, plus a flat column for each nested referen
 Fields that Harvest adds later pass through, though no column is described for them here.
 """
 
+MODEL_INTRODUCTION = """\
+# Data model
 
-def page() -> str:
-    """The whole page."""
+How the tables hang together: every primary key and every join.
+This page is generated from the streams' classes by `make docs`; do not edit it by hand.
+The columns themselves are described in [streams.md](streams.md).
+
+The tests load a synced account into DuckDB and PostgreSQL and hold every key against it.
+"""
+
+MODEL_NOTES = """\
+## Good to know
+
+- Join on ids. Names inside other records, such as `client.name` in a time entry, are as of that record's last change.
+- A null key means that there is nothing to point to: a line without a project, an invoice without an estimate.
+- A line's `kind` is the name of a category, not its id; a renamed category keeps its old name in old lines.
+- `retainer_id`, `recurring_invoice_id`, `payment_gateway_id` and `external_reference_id` join nothing:
+  Harvest has no list of what they name.
+- `user_projects` and `project_users` are the same assignments under the same ids; take one of them.
+- A record that was deleted in Harvest stays in an incrementally loaded table, so a key may point to what is no more.
+- A manager's credentials show a part of the account, so some keys then join nothing; an administrator's show all.
+"""
+
+
+def streams_page() -> str:
+    """All of docs/streams.md."""
     overview = "\n".join(_overview())
     sections = "\n".join(line for stream in STREAMS for line in _section(stream))
-    return f"{INTRODUCTION}\n{overview}\n\n{sections}\n"
+    return f"{STREAMS_INTRODUCTION}\n{overview}\n\n{sections}\n"
 
 
-def name_of(stream: type[HarvestStream]) -> str:
-    """The name of the table."""
-    return camel_to_snake(stream.__name__)
+def model_page() -> str:
+    """All of docs/data-model.md."""
+    parts = [MODEL_INTRODUCTION, "\n".join(_diagram()), "\n".join(_keys()), "\n".join(_joins()), MODEL_NOTES]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"streams.md": streams_page, "data-model.md": model_page}
 
 
 def _overview() -> Iterator[str]:
@@ -50,44 +80,102 @@ def _overview() -> Iterator[str]:
 def _section(stream: type[HarvestStream]) -> Iterator[str]:
     yield f"## {name_of(stream)}\n"
     yield f"{inspect.cleandoc(stream.__doc__ or '')}\n"
-    readable_by = " and to ".join(dict.fromkeys(source.readable_by for source in stream.lists()))
-    yield f"Open to: {readable_by}.\n"
+    yield f"Open to: {readable_by(stream)}.\n"
     for column, target in stream.foreign_keys.items():
         yield f"- `{column}` joins [{target}](#{target}).`id`"
     if stream.foreign_keys:
         yield ""
     yield "| column | type | meaning |"
     yield "|---|---|---|"
-    properties = ResourceSchemaLoader("source_harvest").get_schema(name_of(stream))["properties"]
-    for column, described in properties.items():
-        yield f"| `{column}` | {_type(described)} | {described['description']} |"
+    for column, described in properties(stream).items():
+        never_null = "" if "null" in described["type"] else ", never null"
+        yield f"| `{column}` | {type_of(described)}{never_null} | {described['description']} |"
     yield ""
 
 
+def _diagram() -> Iterator[str]:
+    yield "## Diagram\n"
+    yield "A line is a join, and its label the column. The end with the fork has the column; a circle may be missing.\n"
+    yield "```mermaid"
+    yield "erDiagram"
+    for stream in STREAMS:
+        for column, target in stream.foreign_keys.items():
+            one = "||" if column in key_columns(stream) else "|o"
+            yield f"    {target} {one}--o{{ {name_of(stream)} : {column}"
+    joined = {target for stream in STREAMS for target in stream.foreign_keys.values()}
+    alone = [name_of(stream) for stream in STREAMS if not stream.foreign_keys and name_of(stream) not in joined]
+    yield from (f"    {name}" for name in alone)
+    yield "```"
+
+
+def _keys() -> Iterator[str]:
+    yield "## Primary keys\n"
+    yield "| table | primary key |"
+    yield "|---|---|"
+    for stream in STREAMS:
+        yield f"| [{name_of(stream)}](streams.md#{name_of(stream)}) | {_key(stream)} |"
+
+
+def _joins() -> Iterator[str]:
+    yield "## Joins\n"
+    yield "Every foreign key, and the column that it is equal to."
+    yield "Where a start date is set, a key marked * may point to a record that was last changed before that day and so"
+    yield "is not there."
+    yield ""
+    yield "| table | column | joins |"
+    yield "|---|---|---|"
+    named = {name_of(stream): stream for stream in STREAMS}
+    for stream in STREAMS:
+        for column, target in stream.foreign_keys.items():
+            mark = " *" if named[target].limited_by_start_date and column != _parent_key(stream) else ""
+            yield f"| `{name_of(stream)}` | `{column}` | `{target}.id`{mark} |"
+
+
+def _parent_key(stream: type[HarvestStream]) -> str | None:
+    return stream.parent_key if issubclass(stream, ChildStream | EmbeddedStream) else None
+
+
 def _key(stream: type[HarvestStream]) -> str:
-    columns = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
-    return ", ".join(f"`{column}`" for column in columns)
+    return ", ".join(f"`{column}`" for column in key_columns(stream))
 
 
 def _cursor(stream: type[HarvestStream]) -> str:
     return f"`{stream.cursor_field}`" if stream.cursor_field else "none"
 
 
-def _type(described: Mapping[str, Any]) -> str:
-    types = described["type"] if isinstance(described["type"], list) else [described["type"]]
-    name = next(type_ for type_ in types if type_ != "null")
-    return f"{described.get('format', name)}{'' if 'null' in types else ', never null'}"
+def wanted(page: str) -> str:
+    """What the file of that name is to hold.
+
+    Raises `ValueError` where a part has no place in it.
+    """
+    if page in PAGES:
+        return PAGES[page]()
+    text = (FOLDER / page).read_text(encoding="utf-8")
+    for name, part in PARTS[page].items():
+        begin, end = f"<!-- generated: {name} -->\n", "\n<!-- end -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"docs/{page} has no place for {name}")
+        text = f"{before}{begin}{part()}{end}{after}"
+    return text
 
 
 def main() -> int:
-    """Returns 1 where `--check` finds the page out of date, else 0."""
+    """Returns 1 where `--check` finds a page out of date, else 0."""
+    stale = [page for page in [*PAGES, *PARTS] if not _holds(page, wanted(page))]
     if "--check" not in sys.argv:
-        PAGE.write_text(page(), encoding="utf-8")
+        for page in stale:
+            (FOLDER / page).write_text(wanted(page), encoding="utf-8")
         return 0
-    if PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{PAGE} is out of date: run `make docs`.", file=sys.stderr)
-    return 1
+    for page in stale:
+        print(f"docs/{page} is out of date: run `make docs`.", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _holds(page: str, text: str) -> bool:
+    path = FOLDER / page
+    return path.exists() and path.read_text(encoding="utf-8") == text
 
 
 if __name__ == "__main__":

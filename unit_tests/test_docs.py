@@ -1,0 +1,91 @@
+"""What the docs claim and no generator writes is true of the connector."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import docs
+import source_harvest
+from docs.generate import PAGES, PARTS, wanted
+from emulator import Harvest
+from source_harvest.budget import REQUESTS, WINDOW
+from source_harvest.stream import PER_PAGE
+from source_harvest.streams import STREAMS
+from unit_tests.syncing import STREAM_NAMES, sync
+
+FOLDER = Path(docs.__path__[0])
+LISTS = {source for stream in STREAMS for source in stream.lists()}
+
+
+def text(page: str) -> str:
+    return (FOLDER / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *PARTS])
+def test_generated_pages_and_parts_are_up_to_date(page: str) -> None:
+    assert text(page) == wanted(page)
+
+
+def test_a_first_sync_takes_the_requests_that_the_setup_guide_says(harvest: Harvest, config: dict[str, Any]) -> None:
+    page = text("setup.md")
+    [lists] = re.findall(r"^    (\d+) +one request for each list$", page, re.MULTILINE)
+    assert len(LISTS) == int(lists)
+    sync(config, STREAM_NAMES)
+    invoices, estimates = (len(harvest.listed(name)) for name in ("invoices", "estimates"))
+    assert len(harvest.requests) == int(lists) + 2 * invoices + estimates
+
+
+def test_the_arithmetic_of_the_setup_guide_is_right() -> None:
+    page = text("setup.md")
+    a_minute = REQUESTS * 60 / WINDOW.total_seconds()
+    assert f"up to {a_minute:.0f} requests a minute" in page
+    assert f"further {PER_PAGE:,} rows" in page
+    sums = re.findall(r"^\| (\d.*?) \| (15 [+\d ,]+) = ([\d,]+) \| (.*?) \|$", page, re.MULTILINE)
+    minutes = {"half a minute": 0.5, "3 minutes": 3, "an hour": 60}
+    assert len(sums) == len(minutes)
+    for account, terms, total, time in sums:
+        counts = {name: int(count.replace(",", "")) for count, name in re.findall(r"([\d,]+) ([a-z ]+)", account)}
+        pages = sum((rows - 1) // PER_PAGE for rows in counts.values())
+        expected = [len(LISTS), pages, 2 * counts["invoices"], counts["estimates"]]
+        assert [int(term.replace(",", "")) for term in terms.split(" + ")] == expected
+        assert int(total.replace(",", "")) == sum(expected)
+        assert sum(expected) / a_minute == pytest.approx(minutes[time], abs=0.1)
+
+
+def test_only_the_headers_and_methods_of_the_security_page_are_sent(
+    harvest: Harvest, oauth_config: dict[str, Any]
+) -> None:
+    documented = re.findall(r"^\| (`.*`) \|", text("security.md").partition("| header |")[2], re.MULTILINE)
+    names = {name.lower() for cell in documented for name in re.findall(r"`(.*?)`", cell)}
+    sync({key: value for key, value in oauth_config.items() if key != "account_id"}, STREAM_NAMES)
+    for request in harvest.requests:
+        is_renewal = request.path == "/api/v2/oauth2/token"
+        assert request.method == ("POST" if is_renewal else "GET")
+        added = {"host", *({"content-length", "content-type"} if is_renewal else ())}
+        assert request.headers.keys() <= names | added
+    assert {"authorization", "harvest-account-id", "user-agent", "accept"} <= harvest.requests[-1].headers.keys()
+
+
+def test_links_between_the_docs_lead_somewhere() -> None:
+    for page in [*FOLDER.glob("*.md"), *FOLDER.parent.glob("*.md")]:
+        for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", page.read_text())):
+            if target.startswith("https:") or target == "errors.md":
+                continue
+            linked = page.parent / target if target else page
+            assert linked.exists(), f"{page.name}: {target}"
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in slugs, f"{page.name}: {target}#{anchor}"
+
+
+def test_the_messages_of_the_setup_guide_are_the_connectors_own() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in Path(source_harvest.__path__[0]).rglob("*.py"))
+    code = re.sub(r'"\n\s*f?"', "", code).replace('\\"', '"')
+    table = text("setup.md").partition("| message | cure |\n|---|---|\n")[2].partition("\n\n")[0]
+    messages = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()]
+    assert len(messages) > 5
+    for message in messages:
+        for fragment in filter(None, (piece.strip() for piece in message.split("…"))):
+            assert fragment in code, fragment
