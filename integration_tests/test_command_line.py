@@ -173,6 +173,17 @@ INTERRUPTIBLE = (
 )
 
 
+def test_what_is_written_are_the_whole_records_nulls_included(
+    tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
+) -> None:
+    result = run(tmp_path, "read", config=config, catalog=configured(streams))
+    for name, rows in tables(harvest).items():
+        records = (message["record"] for message in result.of_type("RECORD"))
+        held = {identity(name, record["data"]): record["data"] for record in records if record["stream"] == name}
+        assert held == {identity(name, row): row for row in rows}
+    assert '"paid_at":null' in result.output
+
+
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("fault", [{"kind": "hang"}, {"status": 429, "headers": {"retry-after": "700"}}])
 def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
