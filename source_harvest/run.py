@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -34,8 +35,10 @@ class Entrypoint(AirbyteEntrypoint):
 def run() -> None:
     """Runs the command in `sys.argv`.
 
-    Exits with 0, with 1 after an error, or with 2 where the arguments are wrong.
+    Exits with 0, with 1 after an error, with 2 where the arguments are wrong, or with 143 when told to end (SIGTERM).
     """
+    # The first process of a container would not heed it otherwise.
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     _tune_memory()
     entrypoint = Entrypoint(SourceHarvest())
     arguments = entrypoint.parse_args(sys.argv[1:] or ["--help"])
