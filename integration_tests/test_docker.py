@@ -24,8 +24,10 @@ def streams(image: Image, tmp_path: Path, config: dict[str, Any]) -> list[dict[s
     return found
 
 
-def test_spec_needs_no_network_and_is_that_of_the_sources(image: Image) -> None:
-    result = image.run("spec", network_mode="none")
+@pytest.mark.parametrize("entrypoint", [None, ["sh", "-c", 'eval "$AIRBYTE_ENTRYPOINT $0"']], ids=["plain", "platform"])
+def test_spec_needs_no_network_and_is_that_of_the_sources(entrypoint: list[str] | None, image: Image) -> None:
+    """The platform wraps a shell around the command that the image's environment names."""
+    result = image.run("spec", network_mode="none", entrypoint=entrypoint)
     [message] = result.of_type("SPEC")
     spec = Path(__file__).parent.parent / "source_harvest" / "spec.json"
     assert message["spec"].items() >= json.loads(spec.read_text(encoding="utf-8")).items()
