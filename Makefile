@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.10 --generate-hashes --no-header
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE_IMAGE ?= python:3.13-slim-bookworm
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements-dev.lock)
 
 help: ## Show what can be made
@@ -30,9 +33,13 @@ format: install ## Lay out the code
 docs: install ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m docs.generate
 
+image: ## Build the Docker image airbyte/source-harvest (from another base: BASE_IMAGE=…)
+	@docker build -q --network host --build-arg BASE_IMAGE=$(BASE_IMAGE) -t airbyte/source-harvest:$(VERSION) .
+
 lock: install ## Take in new versions of what is depended on
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.10 --generate-hashes --no-header pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.10 --generate-hashes --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) pyproject.toml -o requirements.lock
+	@$(LOCK) --group build -o requirements-build.lock
+	@$(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 install: $(VENV)/installed ## Install everything into .venv
 
@@ -48,4 +55,4 @@ $(VENV)/installed: pyproject.toml requirements-dev.lock
 clean: ## Remove what was installed and made
 	@rm -rf $(VENV) demo/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test bench check format docs lock install clean
+.PHONY: help demo test bench check format docs image lock install clean

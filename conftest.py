@@ -7,6 +7,9 @@ import pytest
 
 from emulator import Harvest, Server
 
+# The fixtures of the CDK's standard tests, for integration_tests/test_acceptance.py.
+pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+
 
 @pytest.fixture
 def harvest() -> Harvest:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emulator import Harvest
+from unit_tests.tables import Row, identity, tables
+
 Message = dict[str, Any]
 
 
@@ -25,6 +28,9 @@ class Run:
 
     def of_type(self, kind: str) -> list[Message]:
         return [message for message in self.messages if message["type"] == kind]
+
+    def rows(self, stream: str) -> list[Row]:
+        return [m["record"]["data"] for m in self.of_type("RECORD") if m["record"]["stream"] == stream]
 
     @property
     def errors(self) -> list[Message]:
@@ -68,3 +74,13 @@ def configured(streams: list[Mapping[str, Any]], names: list[str] | None = None)
             for mode in ["incremental" if "incremental" in stream["supported_sync_modes"] else "full_refresh"]
         ]
     }
+
+
+def assert_whole(result: Run, harvest: Harvest) -> None:
+    """Every table was read, each of its rows once, and each row is the account's; the CDK writes no nulls."""
+    assert {message["record"]["stream"] for message in result.of_type("RECORD")} == tables(harvest).keys()
+    for name, rows in tables(harvest).items():
+        found = {identity(name, row): row for row in result.rows(name)}
+        assert len(result.rows(name)) == len(found) == len(rows), name
+        for row in rows:
+            assert found[identity(name, row)] == {key: value for key, value in row.items() if value is not None}, name

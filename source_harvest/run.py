@@ -73,9 +73,9 @@ class Output:
             self._write(lines)
 
     def terminate(self, *_: object) -> None:
-        """What a SIGTERM does."""
-        self._is_over = True
-        if not self._is_writing:
+        """What a SIGTERM does, the first time."""
+        was_over, self._is_over = self._is_over, True
+        if not (was_over or self._is_writing):
             raise Terminated
 
     def _write(self, lines: list[str]) -> None:
@@ -94,10 +94,10 @@ def run() -> None:
     Exits with 0, with 1 after an error, with 2 where the arguments are wrong, or with 143 after a SIGTERM.
     """
     _tune_memory()
-    output = Output()
-    signal.signal(signal.SIGTERM, output.terminate)
     entrypoint = Entrypoint(SourceHarvest())
     arguments = entrypoint.parse_args(sys.argv[1:] or ["--help"])
+    output = Output()
+    signal.signal(signal.SIGTERM, output.terminate)  # which the first process of a container would not heed otherwise
     try:
         output.write(entrypoint.run(arguments))
     except AirbyteTracedException as error:

@@ -1,0 +1,80 @@
+"""What Airbyte is told of the connector is true, and the same everywhere."""
+
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
+
+from source_harvest.auth import TIMEOUT
+from source_harvest.budget import REPORTS_WINDOW
+from unit_tests.syncing import STREAM_NAMES
+
+ROOT = Path(__file__).parent.parent
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+METADATA: dict[str, Any] = yaml.safe_load(text("metadata.yaml"))["data"]
+SPEC: dict[str, Any] = json.loads(text("source_harvest/spec.json"))
+
+
+def test_the_metadata_is_as_airbytes_schema_wants_it() -> None:
+    ConnectorMetadataDefinitionV0.model_validate(yaml.safe_load(text("metadata.yaml")))
+    assert uuid.UUID(METADATA["definitionId"]).version == 4
+    assert {"language:python", "cdk:python"} <= set(METADATA["tags"])
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [
+        ("pyproject.toml", r'^version = "(.*)"$'),
+        ("metadata.yaml", r"^  dockerImageTag: (.*)$"),
+        ("Dockerfile", r"^LABEL io\.airbyte\.version=(.*)$"),
+        ("CHANGELOG.md", r"^## (.*)$"),
+        ("README.md", r"airbyte/source-harvest:(\S*)"),
+    ],
+)
+def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
+    """The changelog begins with the newest."""
+    assert re.findall(pattern, text(file), re.MULTILINE)[0] == METADATA["dockerImageTag"]
+
+
+def test_the_image_is_named_as_the_metadata_and_the_makefile_say() -> None:
+    assert f"LABEL io.airbyte.name={METADATA['dockerRepository']}\n" in text("Dockerfile")
+    assert f"-t {METADATA['dockerRepository']}:$(VERSION)" in text("Makefile")
+
+
+def test_what_the_metadata_repeats_of_other_files_is_the_same() -> None:
+    assert METADATA["documentationUrl"] == SPEC["documentationUrl"]
+    assert f'license = "{METADATA["license"]}"' in text("pyproject.toml")
+    assert f'name = "{METADATA["remoteRegistries"]["pypi"]["packageName"]}"' in text("pyproject.toml")
+
+
+def test_the_connector_may_reach_its_two_hosts_and_no_other() -> None:
+    properties = SPEC["connectionSpecification"]["properties"]
+    hosts = {urlsplit(properties[field]["default"]).hostname for field in ("api_url", "identity_url")}
+    assert set(METADATA["allowedHosts"]["hosts"]) == hosts
+
+
+def test_suggested_streams_exist_and_cost_no_request_for_each_parent() -> None:
+    suggested = METADATA["suggestedStreams"]["streams"]
+    assert set(suggested) <= set(STREAM_NAMES)
+    assert not [name for name in suggested if name.endswith(("_messages", "_payments"))]
+
+
+def test_the_longest_silence_is_no_timeout() -> None:
+    """A wait for Harvest's longest limit, then a request that is tried six times."""
+    backoffs = sum(5 * 2**attempt for attempt in range(5))
+    assert METADATA["maxSecondsBetweenMessages"] > REPORTS_WINDOW.total_seconds() + 6 * sum(TIMEOUT) + backoffs
+
+
+def test_the_icon_is_a_square_drawing() -> None:
+    assert re.match(r'<svg xmlns="http://www.w3.org/2000/svg" width="(\d+)" height="\1" ', text(METADATA["icon"]))
