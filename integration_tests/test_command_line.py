@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Run, command_line, configured, run
+from integration_tests.command_line import Run, assert_whole, command_line, configured, run
 from source_harvest.streams import STREAMS
 from unit_tests.tables import identity, tables
 
@@ -177,10 +177,7 @@ def test_what_is_written_are_the_whole_records_nulls_included(
     tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest
 ) -> None:
     result = run(tmp_path, "read", config=config, catalog=configured(streams))
-    for name, rows in tables(harvest).items():
-        records = (message["record"] for message in result.of_type("RECORD"))
-        held = {identity(name, record["data"]): record["data"] for record in records if record["stream"] == name}
-        assert held == {identity(name, row): row for row in rows}
+    assert_whole(result, harvest)
     assert '"paid_at":null' in result.output
 
 
