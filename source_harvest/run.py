@@ -94,21 +94,22 @@ def run() -> None:
     Exits with 0, with 1 after an error, with 2 where the arguments are wrong, or with 143 after a SIGTERM.
     """
     _tune_memory()
-    entrypoint = Entrypoint(SourceHarvest())
-    arguments = entrypoint.parse_args(sys.argv[1:] or ["--help"])
     output = Output()
     signal.signal(signal.SIGTERM, output.terminate)  # which the first process of a container would not heed otherwise
     try:
-        output.write(entrypoint.run(arguments))
+        entrypoint = Entrypoint(SourceHarvest())
+        output.write(entrypoint.run(entrypoint.parse_args(sys.argv[1:] or ["--help"])))
     except AirbyteTracedException as error:
         error.emit_message()
         _leave(1)
     except Terminated:
         logger.info("Ended by a SIGTERM. The last state of each stream holds; the next sync goes on from there.")
         _leave(128 + signal.SIGTERM)
+    except SystemExit as error:
+        _leave(int(error.code or 0))
     except BaseException as error:  # noqa: BLE001 - whatever it was, the process must end
         # A pipe that nobody reads, an interrupt, or a mistake of ours, which the CDK's hook makes a TRACE message of.
-        if not isinstance(error, BrokenPipeError | SystemExit):
+        if not isinstance(error, BrokenPipeError):
             sys.excepthook(*sys.exc_info())
         _leave(1)
 
