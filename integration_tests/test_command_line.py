@@ -205,6 +205,31 @@ def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
     assert exit_code == {signal.SIGINT: 1, signal.SIGTERM: 143}[signal_sent]
 
 
+@pytest.mark.parametrize("command", ["check", "read"])
+def test_a_second_sigterm_changes_nothing_and_a_check_heeds_one_too(
+    command: str, tmp_path: Path, config: dict[str, Any], harvest: Harvest
+) -> None:
+    [message] = run(tmp_path, "discover", config=config).of_type("CATALOG")
+    (tmp_path / "catalog.json").write_text(json.dumps(configured(message["catalog"]["streams"], ["time_entries"])))
+    harvest.faults.add(path="/time_entries$", kind="hang", times=None)
+    arguments = [f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog")]
+    with subprocess.Popen(
+        command_line(command, *arguments[: 1 if command == "check" else 2]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as child:
+        while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
+            assert child.poll() is None
+            time.sleep(0.05)
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=30)
+        exit_code = child.poll()
+        child.kill()
+    assert exit_code == 143
+
+
 @pytest.mark.parametrize("lines_before", [1, 60, 200, 700])
 def test_what_a_sigterm_leaves_is_whole_lines_from_which_the_next_sync_goes_on(
     lines_before: int, tmp_path: Path, config: dict[str, Any], streams: list[dict[str, Any]], harvest: Harvest

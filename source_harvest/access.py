@@ -16,8 +16,11 @@ def unreadable_streams(transport: Transport) -> Mapping[str, str]:
     Raises `HarvestError` where Harvest rejects the credentials.
     """
     lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.lists()))
-    with ThreadPoolExecutor(transport.settings.num_workers) as pool:
+    pool = ThreadPoolExecutor(transport.settings.num_workers)
+    try:
         refusals = dict(zip(lists, pool.map(partial(_refusal, transport), lists), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever interrupts the check need not wait for answers
     found = {stream: next(filter(None, map(refusals.get, stream.lists())), None) for stream in STREAMS}
     return {stream(transport).name: refusal for stream, refusal in found.items() if refusal}
 

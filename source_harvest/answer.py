@@ -100,15 +100,12 @@ def body_of(response: requests.Response) -> Any:
     return response.body
 
 
-def sent_at(response: requests.Response) -> datetime:
-    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds.
-
-    Without that header it is the local clock less five minutes.
-    """
+def sent_at(response: requests.Response) -> datetime | None:
+    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds, where it says."""
     try:
         return parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
     except (KeyError, ValueError):
-        return datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
+        return None
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,8 @@ class Page:
     entries: int | None
     """Of the whole list, where Harvest says so."""
     next_url: str | None
-    sent: datetime
+    sent: datetime | None
+    """By Harvest's own clock, where it says."""
     moment: datetime
     """When Harvest began to work on it: the whole seconds that the answer took before it was `sent`."""
 
@@ -138,12 +136,14 @@ class Page:
         if not isinstance(links, Mapping) or "next" not in links:
             raise ValueError('it has no link "next", so the end of the list cannot be told')
         entries, sent = body.get("total_entries"), sent_at(response)
+        # Without Harvest's clock the local one serves, set back.
+        moment = sent or datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
         return cls(
             rows=body[list_key],
             entries=entries if isinstance(entries, int) else None,
             next_url=links["next"],
             sent=sent,
-            moment=sent - timedelta(seconds=int(response.elapsed.total_seconds())),
+            moment=moment - timedelta(seconds=int(response.elapsed.total_seconds())),
         )
 
 

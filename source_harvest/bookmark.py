@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -42,12 +42,28 @@ class Bookmark:
     """When the read began that was not finished."""
     spans: tuple[Span, ...] = ()
     """The days of it that were finished."""
+    start: str | None = None
+    """The earliest change that it was limited to, by the start date."""
     up_to_parent: int = 0
     """The last parent of it that was visited, in ascending order of their ids."""
     all_parents: datetime | None = None
     """When all parents were visited last."""
     living_parents: datetime | None = None
     """When the parents that are alive or were touched lately were visited last."""
+
+    @property
+    def latest(self) -> datetime:
+        """The latest moment that it tells of."""
+        moments = (self.cursor, self.began, self.all_parents, self.living_parents)
+        return max(filter(None, moments), default=datetime.min.replace(tzinfo=timezone.utc))
+
+    def reaches_back_to(self, start: str | None) -> bool:
+        """Whether the unfinished read, if there is one, was not limited to later changes than this start."""
+        return self.start is None or (start is not None and start >= self.start)
+
+    def without_unfinished(self) -> Bookmark:
+        """The same, had the unfinished read never begun."""
+        return replace(self, began=None, start=None, spans=(), up_to_parent=0)
 
     @property
     def since(self) -> str | None:
@@ -69,6 +85,8 @@ class Bookmark:
         found = {key: timestamp(moment) for key, moment in found.items() if moment}
         if self.began:
             unfinished: dict[str, Any] = {"began": timestamp(self.began)}
+            if self.start:
+                unfinished["start"] = self.start
             if self.spans:
                 unfinished["spans"] = [span.ends for span in self.spans]
             if self.up_to_parent:
@@ -99,13 +117,14 @@ def bookmark_of(stream: str, state: Mapping[str, Any], cursor_field: str) -> Boo
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
     known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished"}
     unfinished = state.get("unfinished", {})
-    if state.keys() - known or unfinished.keys() - {"began", "spans", "up_to_parent"}:
+    if state.keys() - known or unfinished.keys() - {"began", "start", "spans", "up_to_parent"}:
         raise ValueError("a key that is not known")
     return Bookmark(
         cursor=None
         if unfinished and cursor_field not in state
         else _moment(state.get(cursor_field, state.get("updated_at"))),
         began=_moment(unfinished["began"]) if unfinished else None,
+        start=timestamp(_moment(unfinished["start"])) if "start" in unfinished else None,
         spans=tuple(Span.of(ends) for ends in unfinished.get("spans", ())),
         up_to_parent=int(unfinished.get("up_to_parent", 0)),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,

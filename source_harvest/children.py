@@ -113,6 +113,11 @@ class ChildStream(HarvestStream):
                 yield self._shape.record(row)
 
     @override
+    def parent_gone(self) -> None:
+        # A module that was switched off meanwhile answers 404 too, and then nobody's children were deleted.
+        self.sibling(self.parent).probe()
+
+    @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
         if self._progress is None:
             raise RuntimeError("a slice ended that was never begun")

@@ -18,8 +18,8 @@ from source_harvest.transport import Transport
 if TYPE_CHECKING:
     from source_harvest.reader import Reader
 
-Lists = Mapping[type[HarvestStream], list[Row]]
-"""Whole lists, each under the stream that it is."""
+Lists = Mapping[type[HarvestStream], Mapping[int, Row]]
+"""Whole lists, each under the stream that it is: their rows under their ids."""
 
 
 class EmbeddedStream(HarvestStream):
@@ -69,7 +69,7 @@ class JoinedStream(HarvestStream):
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._lists: Lists = {source: [] for source in self.lists()}
+        self._lists: dict[type[HarvestStream], dict[int, Row]] = {source: {} for source in self.lists()}
         self._has_changes = False
 
     @classmethod
@@ -94,7 +94,7 @@ class JoinedStream(HarvestStream):
 
     @override
     def take_whole(self, source: type[HarvestStream], rows: list[Row]) -> None:
-        self._lists[source] += rows
+        self._lists[source].update((row["id"], row) for row in rows)
 
     @override
     def needs_whole_lists(self) -> bool:
@@ -102,7 +102,8 @@ class JoinedStream(HarvestStream):
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        yield {"updated_since": reader.since, "began": timestamp(began)}
+        if self._has_changes or reader.since is None:
+            yield {"updated_since": reader.since, "began": timestamp(began)}
 
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:

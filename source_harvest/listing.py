@@ -53,10 +53,18 @@ class Listing:
         self._more: SimpleQueue[Piece | None] = SimpleQueue()
         self._unread = 0
         self._is_resumed = False
+        self._catch_up_since: str | None = None
         self._was_cut = False
+        self._recent: set[tuple[int, str]] = set()  # entries and their moments that a catch-up would find again
         self._has_caught_up = False
         self._announced: int | None = None  # entries of the whole list, by its first answer
         self._found = 0
+
+    @property
+    def requests(self) -> int:
+        """How many it took, where no reader's own stream counts them."""
+        is_counted = any(reader.stream is self._source for reader in self._readers)
+        return 0 if is_counted else self._source.requests
 
     def claim(self) -> bool:
         """True for the first who asks, who then has to read it; the others wait."""
@@ -66,11 +74,15 @@ class Listing:
 
     def pieces(self) -> list[Piece]:
         """What is known from the start to be read."""
-        began = [reader.bookmark.began for reader in self._readers if reader.bookmark.began and reader.bookmark.spans]
-        self._is_resumed = len(began) == len(self._readers)
+        unfinished = [reader for reader in self._readers if reader.bookmark.spans]
+        began = [reader.bookmark.began for reader in unfinished if reader.bookmark.began]
+        # Readers beside them that need changes only find them in the last piece.
+        others = [reader.stream.list_since(reader) for reader in self._readers if reader not in unfinished]
+        self._is_resumed = bool(began) and all(others)
         if self._is_resumed:
             self._began = min(began)
-            gaps = (gap for reader in self._readers for gap in missing(reader.bookmark.spans))
+            self._catch_up_since = min([timestamp(self._began - OVERLAP), *filter(None, others)])
+            gaps = (gap for reader in unfinished for gap in missing(reader.bookmark.spans))
             pieces = [Piece(span) for span in merged(gaps)]
         else:
             pieces = [Piece()]
@@ -130,7 +142,7 @@ class Listing:
                 if self._since != since:
                     self._put_off([piece])
                     return
-            elif page.sent + OVERLAP < self._began:
+            elif self._is_resumed and page.sent and page.sent + OVERLAP < self._began:
                 raise config_error(f"The state of {self._source.name} is from the future. Clear it to read it anew.")
             if entries is None and (parts := self._cut(piece, page))[1]:
                 yield from self._read_newest(page, *parts)
@@ -162,17 +174,18 @@ class Listing:
             return None, []
         share = (self._announced or 0) / len(page.rows) / SPANS_PER_LIST
         pages_left = math.ceil(page.entries / len(page.rows)) - 1
+        if pages_left < max(PAGES_PER_SPAN, share):
+            return None, []
         days = [self._day(row) for row in page.rows]
         # The order of the list was observed, and is documented nowhere (B50 of docs/harvest-behaviour.md).
         is_newest_first = all(newer >= older for newer, older in pairwise(days))
-        if pages_left < max(PAGES_PER_SPAN, share) or not is_newest_first:
-            return None, []
-        return cut(piece.span, days, pages_left)
+        return cut(piece.span, days, pages_left) if is_newest_first else (None, [])
 
     def _day(self, row: Row) -> date:
         return date.fromisoformat(row[self._source.business_date])
 
     def _records(self, rows: list[Row]) -> Iterator[Record]:
+        rows = self._not_yet_seen(rows)
         for reader in self._readers:
             stream = reader.stream
             if self._whole:
@@ -183,6 +196,14 @@ class Listing:
                 count += 1
                 yield Record(data=row, stream_name=stream.name)
             reader.count(count)
+
+    def _not_yet_seen(self, rows: list[Row]) -> list[Row]:
+        """The rows without those that come a second time, when the list is caught up with."""
+        since = self._changes().changed_since or ""
+        recent = {(row["id"], row["updated_at"]) for row in rows if (row.get("updated_at") or "") >= since}
+        again = recent & self._recent
+        self._recent |= recent
+        return [row for row in rows if (row["id"], row.get("updated_at")) not in again] if again else rows
 
     def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""
@@ -195,7 +216,7 @@ class Listing:
         for reader in self._readers:
             if type(reader.stream) is type(self._source) and page.entries:
                 reader.expect(page.entries)
-            if reader.bookmark.cursor and reader.bookmark.cursor > page.sent + OVERLAP:
+            if page.sent and reader.bookmark.latest > page.sent + OVERLAP:
                 logger.warning(
                     "The state of %s is from the future, by Harvest's clock it is %s: reading it anew",
                     reader.stream.name,
@@ -238,4 +259,4 @@ class Listing:
         """What changed since the read began, in whichever attempt."""
         if self._began is None:
             raise SyncGivenUpError
-        return Piece(changed_since=timestamp(self._began - OVERLAP))
+        return Piece(changed_since=self._catch_up_since or timestamp(self._began - OVERLAP))

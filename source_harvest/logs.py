@@ -11,11 +11,13 @@ def quiet(logger: logging.Logger, level: int | None = None) -> logging.Logger:
     """A logger that writes where the other does, at its level or the given one."""
     made = logging.Logger(f"{logger.name}.quiet", level or logger.getEffectiveLevel())  # noqa: LOG001 - shared by nobody
     made.parent = logger
-    made.addFilter(_forget_stack_trace)
+    made.addFilter(_keep)
     return made
 
 
-def _forget_stack_trace(record: logging.LogRecord) -> bool:
+def _keep(record: logging.LogRecord) -> bool:
+    if record.levelno == logging.INFO and str(record.msg).startswith("Ignoring response"):
+        return False  # the CDK's line for each record that is gone; our own is at DEBUG
     if record.exc_info and isinstance(record.exc_info[1], HarvestError | RequestException):
         record.exc_info = None
     return True

@@ -38,7 +38,9 @@ class StreamPartitions(PartitionGenerator):
                 yield from self._read(self._whole_lists)
         except ReportedError:
             return
-        for stream_slice in stream.slices(reader, began):
+        with as_documented(stream.place):
+            slices = list(stream.slices(reader, began))
+        for stream_slice in slices:
             yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
         reader.finish(began)
 
@@ -54,7 +56,10 @@ class StreamPartitions(PartitionGenerator):
             try:
                 began.append(listing.wait())
             except Exception as error:
-                raise ReportedError if listing in own else error from error
+                if listing in own:
+                    raise ReportedError from error
+                raise
+        self._reader.requests_of_others += sum(listing.requests for listing in own)
         return min(began)
 
     def _partitions(self, listing: Listing, pieces: Iterable[Piece]) -> Iterator[Partition]:

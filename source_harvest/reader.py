@@ -25,12 +25,18 @@ logger = logging.getLogger("airbyte")
 class Reader:
     """One stream in one sync."""
 
-    def __init__(self, stream: HarvestStream, bookmark: Bookmark, start: str | None, full_read_days: int) -> None:
+    def __init__(
+        self, stream: HarvestStream, bookmark: Bookmark, start: str | None, full_read_days: int, *, remembers: bool
+    ) -> None:
+        """`remembers`: whether the next sync will be given what this one leaves; a full refresh begins anew."""
         self.stream = stream
-        self.bookmark = bookmark
+        self.bookmark = bookmark if bookmark.reaches_back_to(start) else bookmark.without_unfinished()
         self.start = start
         """From which change on a first read is."""
         self.full_read_days = full_read_days
+        self.requests_of_others = 0
+        """That other streams made for it."""
+        self._remembers = remembers
         self._rows = 0
         self._lock = Lock()
         self._began = time.monotonic()
@@ -57,19 +63,21 @@ class Reader:
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
-            self.bookmark = replace(self.bookmark, began=None, spans=())
+            self.bookmark = self.bookmark.without_unfinished()
 
     def finished_span(self, began: datetime, span: Span) -> None:
         """These days of a first read are done; should the sync be killed, the next one goes on from here."""
         with self._lock:
-            self.bookmark = replace(self.bookmark, began=began, spans=tuple(merged([*self.bookmark.spans, span])))
+            spans = tuple(merged([*self.bookmark.spans, span]))
+            self.bookmark = replace(self.bookmark, began=began, start=self.start, spans=spans)
             self._checkpoint()
 
     def visited(self, began: datetime, parent_id: int) -> None:
         """All parents up to this one are done."""
         with self._lock:
             up_to_parent = max(parent_id, self.bookmark.up_to_parent)
-            self.bookmark = replace(self.bookmark, began=self.bookmark.began or began, up_to_parent=up_to_parent)
+            began = self.bookmark.began or began
+            self.bookmark = replace(self.bookmark, began=began, start=self.start, up_to_parent=up_to_parent)
             self._checkpoint()
 
     def count(self, rows: int) -> None:
@@ -82,7 +90,8 @@ class Reader:
         self.cursor.all_announced(self._state(self.stream.reached(self, began)))
 
     def _checkpoint(self) -> None:
-        self.cursor.checkpoint(self._state(self.bookmark))
+        if self._remembers:
+            self.cursor.checkpoint(self._state(self.bookmark))
 
     def _state(self, bookmark: Bookmark) -> State:
         column = self.stream.cursor_column
@@ -90,5 +99,5 @@ class Reader:
 
     def _log_summary(self) -> None:
         seconds = time.monotonic() - self._began
-        requests = self.stream.requests
+        requests = self.stream.requests + self.requests_of_others
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)

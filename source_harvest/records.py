@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -84,8 +83,3 @@ def changed_since(rows: list[Row], moment: str | None) -> list[Row]:
     if moment is None:
         return rows
     return [row for row in rows if (row.get("updated_at") or moment)[:19] >= moment[:19]]
-
-
-def by_id(rows: list[Row]) -> Mapping[int, Row]:
-    """The rows under their ids."""
-    return {row["id"]: row for row in rows}

@@ -80,10 +80,12 @@ class Output:
 
     def _write(self, lines: list[str]) -> None:
         self._is_writing = True
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+        finally:
+            self._is_writing = False
         lines.clear()
-        self._is_writing = False
         if self._is_over:
             raise Terminated
 

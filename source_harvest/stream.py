@@ -164,10 +164,14 @@ class HarvestStream(HttpStream):
         """
         is_filtered = any(stream_slice.get(name) for name in FILTERS)
         seen: set[int] | None = None
+        handed: dict[int, str | None] = {}
         for _ in range(READINGS):
             tally = Tally(seen or (), is_filtered=is_filtered)
             for page in self.pages(stream_slice):
                 tally.add(page)
+                if seen is not None:  # what was handed on before is not handed on again
+                    page.rows[:] = [row for row in page.rows if handed.get(row["id"]) != row.get("updated_at", "")]
+                handed.update((row["id"], row.get("updated_at")) for row in page.rows)
                 yield page
             if tally.is_complete:
                 return
@@ -190,6 +194,7 @@ class HarvestStream(HttpStream):
                 request, response = self._fetch_next_page(stream_slice, None, token)
             if not response.ok:
                 self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
+                self.parent_gone()
                 return
             with response:
                 page = self._page(response)
@@ -201,6 +206,9 @@ class HarvestStream(HttpStream):
                 raise self._malformed("its pages lead round in a circle")
             asked.add(page.next_url)
             token = self._token(page.next_url)
+
+    def parent_gone(self) -> None:
+        """Below a record a list answered 404."""
 
     @property
     def place(self) -> Place:

@@ -6,7 +6,6 @@ from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.derived import JoinedStream, Lists
-from source_harvest.records import by_id
 from source_harvest.stream import HarvestStream
 from source_harvest.streams.users import Users
 
@@ -59,8 +58,8 @@ class UserProjects(JoinedStream):
 
     @override
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
-        projects, users = by_id(lists[Projects]), by_id(lists[Users])
-        for assignment in lists[ProjectUsers]:
+        projects, users = lists[Projects], lists[Users]
+        for assignment in lists[ProjectUsers].values():
             made_of = [assignment]
             record = {**assignment, "client": None}
             project = projects.get(assignment["project"]["id"])
@@ -93,9 +92,9 @@ class UserProjectTasks(JoinedStream):
     @override
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
         tasks_of: dict[int, list[Row]] = {}
-        for task in lists[ProjectTasks]:
+        for task in lists[ProjectTasks].values():
             tasks_of.setdefault(task["project"]["id"], []).append(task)
-        for user in lists[ProjectUsers]:
+        for user in lists[ProjectUsers].values():
             for task in tasks_of.get(user["project"]["id"], ()):
                 record = {
                     "user_id": user["user"]["id"],
