@@ -96,7 +96,7 @@ _RULES = {
 _REDIRECTED = _Rule(
     ResponseAction.FAIL,
     FailureType.config_error,
-    "The connector follows no redirect with your credentials. Check api_url in the source's settings.",
+    "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings.",
 )
 _RETRIED = _Rule(
     ResponseAction.RETRY,
