@@ -1,4 +1,7 @@
-"""Writes docs/streams.md from the streams and their schemas; with `--check` it only says whether that is up to date."""
+"""Writes the generated pages: streams.md from the streams and their schemas, errors.md from the table of errors.
+
+With `--check` it only says whether they are up to date.
+"""
 
 import inspect
 import sys
@@ -9,10 +12,11 @@ from typing import Any
 from airbyte_cdk.sources.utils.casing import camel_to_snake
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
+from docs import errors
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 
-PAGE = Path(__file__).parent / "streams.md"
+FOLDER = Path(__file__).parent
 
 INTRODUCTION = """\
 # Streams
@@ -80,14 +84,16 @@ def _type(described: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Returns 1 where `--check` finds the page out of date, else 0."""
+    """Returns 1 where `--check` finds a page out of date, else 0."""
+    pages = {FOLDER / "streams.md": page(), FOLDER / "errors.md": errors.page()}
     if "--check" not in sys.argv:
-        PAGE.write_text(page(), encoding="utf-8")
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
         return 0
-    if PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{PAGE} is out of date: run `make docs`.", file=sys.stderr)
-    return 1
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{path} is out of date: run `make docs`.", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":
