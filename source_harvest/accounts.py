@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from airbyte_cdk.models import FailureType
 
-from source_harvest.errors import HarvestError, Place
+from source_harvest.errors import HarvestError, Place, as_documented
 
 if TYPE_CHECKING:
     from source_harvest.transport import Transport
@@ -81,7 +81,8 @@ def _subdomain(transport: Transport, account: Account) -> str | None:
         if error.status in {403, 404}:
             return None
         raise
-    host = urlsplit(str(company.get("base_uri"))).hostname or ""
+    with as_documented(COMPANY):
+        host = urlsplit(str(company.get("base_uri"))).hostname or ""
     return host.partition(".")[0]
 
 

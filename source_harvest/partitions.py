@@ -38,8 +38,9 @@ class StreamPartitions(PartitionGenerator):
                 yield from self._read(self._whole_lists)
         except ReportedError:
             return
-        for stream_slice in stream.slices(reader, began):
-            yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
+        with as_documented(stream.place):
+            for stream_slice in stream.slices(reader, began):
+                yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
         reader.finish(began)
 
     def _read(self, lists: list[Listing]) -> Generator[Partition, None, datetime]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
+_KEY_TYPES = (int, str)
 _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
 
 
@@ -25,6 +26,7 @@ class Shape:
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
+        self._keys = (stream.primary_key,) if isinstance(stream.primary_key, str) else stream.primary_key
         self._clock_times = stream.clock_times
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()
@@ -32,7 +34,8 @@ class Shape:
     def record(self, row: Row) -> Row:
         """The row itself, with its flat columns added; a null reference gives a null key.
 
-        Raises `AttributeError` where Harvest sends something else than an object for a reference.
+        Raises `AttributeError` where Harvest sends something else than an object for a reference, and `ValueError`
+        where it sends nothing that a key can be.
         """
         for column, nested, field in self._flat:
             if nested in row:
@@ -44,6 +47,9 @@ class Shape:
             row[column] = self._time(column, row.get(column))
         if self._flags:
             self._add_flags(row)
+        for key in self._keys:
+            if type(row[key]) not in _KEY_TYPES:
+                raise ValueError(f"{key} is {row[key]!r}")
         return row
 
     def _time(self, column: str, value: str | None) -> str | None:
