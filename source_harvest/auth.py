@@ -1,6 +1,7 @@
 """How requests prove who asks: a personal access token, or OAuth with a refresh token."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from source_harvest.answer import AnswerSession, body_of
 from source_harvest.config import Config, Settings
-from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, plain_errors
+from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, as_documented, plain_errors
 from source_harvest.logs import quiet
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
@@ -63,11 +64,27 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         except HarvestError as error:
             raise _refused(error) if error.status and 400 <= error.status < 500 else error from error
         body = body_of(response)
-        if not isinstance(body, dict) or not body.get("access_token"):
+        if not isinstance(body, dict) or not _is_token(body.get("access_token")):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
+        if not _is_token(body.get("refresh_token") or body["access_token"]):
+            raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
         for name in ("access_token", "refresh_token"):
             add_to_secrets(body.get(name) or "")
         return body
+
+    @override
+    def refresh_access_token(self) -> Any:
+        """The new access token, when it ends, and the refresh token for the next time.
+
+        Raises `HarvestError`.
+        """
+        with as_documented(ACCESS_TOKEN):
+            return super().refresh_access_token()
+
+
+def _is_token(value: object) -> bool:
+    """Whether a header may hold it."""
+    return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None
 
 
 def _refused(error: HarvestError) -> HarvestError:
