@@ -37,8 +37,8 @@ def reachable(transport: Transport) -> list[Account]:
         raise _rejected_token() if is_bad_token else error from error
     try:
         entries = [entry for entry in body["accounts"] if entry["product"] == "harvest"]
-        return [Account(id=str(entry["id"]), name=str(entry.get("name"))) for entry in entries]
-    except (KeyError, TypeError) as cause:
+        return [Account(id=f"{entry['id']:d}", name=str(entry.get("name"))) for entry in entries]
+    except (KeyError, TypeError, ValueError) as cause:
         message = "Harvest's list of accounts is not as documented; please report this message."
         raise HarvestError(message, FailureType.system_error) from cause
 

@@ -17,7 +17,15 @@ from typing_extensions import override
 
 from source_harvest.answer import AnswerSession, body_of
 from source_harvest.config import Config, Settings
-from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, as_documented, plain_errors
+from source_harvest.errors import (
+    HarvestError,
+    HarvestErrorHandler,
+    Place,
+    as_documented,
+    config_error,
+    plain_errors,
+    shown,
+)
 from source_harvest.logs import quiet
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
@@ -29,13 +37,22 @@ ACCESS_TOKEN = Place("access token", "everyone")
 
 
 def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]) -> AuthBase:
-    """The one authenticator that all requests of a command share."""
+    """The one authenticator that all requests of a command share.
+
+    Raises a config `HarvestError`.
+    """
     if not settings.uses_oauth:
         return TokenAuthenticator(settings.credentials["api_token"])
     for name in ("access_token", "refresh_token", "client_secret"):
         if secret := settings.credentials.get(name):
             add_to_secrets(secret)
-    return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+    try:
+        return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+    except (ValueError, OverflowError):
+        held = shown(settings.credentials["token_expiry_date"])
+        raise config_error(
+            f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
+        ) from None
 
 
 class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):

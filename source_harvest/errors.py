@@ -70,7 +70,7 @@ def as_documented(place: Place) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        what = f"{type(error).__name__}: {filter_secrets(str(error))[:QUOTE_LENGTH]}"
+        what = f"{type(error).__name__}: {filter_secrets(' '.join(str(error).split()))[:QUOTE_LENGTH]}"
         message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
         raise HarvestError(message, FailureType.system_error) from error
 
