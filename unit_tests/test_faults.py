@@ -69,19 +69,19 @@ class Place:
 
 
 CLIENTS = Place("/clients$", "clients", readable_by="Administrators and Managers who may create and edit clients")
-OF_INVOICE = "/invoices/{invoice}/messages$"
-INVOICE_ROLES = "Administrators and Managers with a permission for invoices"
+OF_ESTIMATE = "/estimates/{estimate}/messages$"
+ESTIMATE_ROLES = "Administrators and Managers with a permission for estimates"
 PLACES = {
     "the first page of a list": Place(**{**vars(CLIENTS), "page": 1}),
     "a later page of a list": Place(**{**vars(CLIENTS), "page": 2, "cap": 2}),
     "a span of a long first read": Place(
-        "/time_entries$", "time_entries", stream="time_entries", cap=10, in_a_span=True
+        "/time_entries$", "time_entries", stream="time_entries", cap=14, in_a_span=True
     ),
     "the first page of a list below a record": Place(
-        OF_INVOICE, "invoice_messages", 1, "invoice_messages", readable_by=INVOICE_ROLES
+        OF_ESTIMATE, "estimate_messages", 1, "estimate_messages", readable_by=ESTIMATE_ROLES
     ),
     "a later page of a list below a record": Place(
-        OF_INVOICE, "invoice_messages", 2, "invoice_messages", cap=2, readable_by=INVOICE_ROLES
+        OF_ESTIMATE, "estimate_messages", 2, "estimate_messages", cap=2, readable_by=ESTIMATE_ROLES
     ),
     "a list, with OAuth": Place(**{**vars(CLIENTS), "oauth": True}),
     "OAuth's token request": Place("/oauth2/token$", "access token", oauth=True),
@@ -98,13 +98,13 @@ class Story:
         place = PLACES[where]
         self.harvest = harvest
         self.config = {**config, **place.config}
-        self.invoice = harvest.listed("invoices")[5]["id"]
+        self.estimate = harvest.listed("estimates")[5]["id"]
         for number in range(3):
-            harvest.add("invoice_messages", invoice_id=self.invoice, subject=f"Reminder {number}")
+            harvest.add("estimate_messages", estimate_id=self.estimate, subject=f"Reminder {number}")
         harvest.page_size_cap = place.cap
         times = None if how_often == ALWAYS else fault.times
         self._told = {**fault.told, "times": times, "page": place.page}
-        self._path = place.path.format(invoice=self.invoice)
+        self._path = place.path.format(estimate=self.estimate)
         if place.in_a_span:
             harvest.before_page = self._after_the_first
         else:
@@ -200,11 +200,12 @@ def test_a_fault_costs_no_row(
     if outcome.ends == COMPLETE:
         assert (result.error, lost) == (None, {})
         if what == "404":
-            assert story.invoice not in {row["invoice_id"] for row in result.records(place.stream)}
-            harvest.delete("invoices", story.invoice)
+            assert story.estimate not in {row["estimate_id"] for row in result.records(place.stream)}
+            harvest.delete("estimates", story.estimate)
         assert_whole(harvest, [place.stream, "tasks"], result)
         return
-    kind, message = lost[place.stream]
+    # Of two streams that need a token, the first to ask for it may be either.
+    kind, message = lost["tasks" if where in errors.TOKEN and place.stream not in lost else place.stream]
     assert kind == outcome.ends
     assert_readable(message, outcome, fault, place)
     assert result.error is not None

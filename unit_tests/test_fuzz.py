@@ -33,7 +33,7 @@ from unit_tests.test_config import OAUTH, SECRET, TOKEN
 from unit_tests.test_faults import catalog_of, held
 
 # Tries for each list and for each other answer.
-TRIES = 40
+TRIES = 25
 
 STREAM_OF = dict(zip(STREAM_NAMES, STREAMS, strict=True))
 FOLDER = TemporaryDirectory()
@@ -315,7 +315,7 @@ CONFIGS: list[dict[str, Any]] = [
 ]
 
 
-@fuzzing(500)
+@fuzzing(400)
 @given(st.sampled_from(CONFIGS).flatmap(breaks) | JSON_VALUES)
 def test_a_config_is_taken_or_a_field_of_it_is_named(text: str) -> None:
     entrypoint = Entrypoint(SourceHarvest())
@@ -401,7 +401,7 @@ def test_a_state_is_taken_or_its_stream_is_named(harvest: Harvest, config: dict[
     fuzz()
 
 
-@fuzzing(500)
+@fuzzing(400)
 @given(st.sampled_from(STATES).flatmap(breaks) | JSON_VALUES)
 def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
     try:
