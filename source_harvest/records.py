@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-_KEY_TYPES = (int, str)
 _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
 
 
@@ -26,7 +25,8 @@ class Shape:
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
-        self._keys = (stream.primary_key,) if isinstance(stream.primary_key, str) else stream.primary_key
+        keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
+        self._keys = [(key, (int, str) if key in stream.text_keys else (int,)) for key in keys]
         self._clock_times = stream.clock_times
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()
@@ -47,8 +47,8 @@ class Shape:
             row[column] = self._time(column, row.get(column))
         if self._flags:
             self._add_flags(row)
-        for key in self._keys:
-            if type(row[key]) not in _KEY_TYPES:
+        for key, types in self._keys:
+            if type(row[key]) not in types:
                 raise ValueError(f"{key} is {row[key]!r}")
         return row
 

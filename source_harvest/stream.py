@@ -52,6 +52,8 @@ class HarvestStream(HttpStream):
     """Column -> the stream it points to. `client_id` is the `id` of the nested `client`."""
     flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Nested object -> further fields of it that become columns, such as `receipt_url`."""
+    text_keys: ClassVar[tuple[str, ...]] = ()
+    """Columns of the key that may hold text; all others hold whole numbers."""
     clock_times: ClassVar[tuple[str, ...]] = ()
     """Columns that hold a time of day as the account displays it."""
     access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
