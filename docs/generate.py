@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from docs import errors
 from docs.facts import key_columns, name_of, properties, readable_by, type_of
 from docs.parts import PARTS
 from source_harvest.children import ChildStream
@@ -64,7 +65,11 @@ def model_page() -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"streams.md": streams_page, "data-model.md": model_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "streams.md": streams_page,
+    "data-model.md": model_page,
+    "errors.md": errors.page,
+}
 
 
 def _overview() -> Iterator[str]:

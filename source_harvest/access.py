@@ -19,8 +19,10 @@ def unreadable_streams(transport: Transport) -> Mapping[str, str]:
     pool = ThreadPoolExecutor(transport.settings.num_workers)
     try:
         refusals = dict(zip(lists, pool.map(partial(_refusal, transport), lists), strict=True))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # whoever interrupts the check need not wait for answers
+    except BaseException as error:
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)  # a SIGTERM waits for no answer
+        raise
+    pool.shutdown()
     found = {stream: next(filter(None, map(refusals.get, stream.lists())), None) for stream in STREAMS}
     return {stream(transport).name: refusal for stream, refusal in found.items() if refusal}
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from airbyte_cdk.models import FailureType
 
-from source_harvest.errors import HarvestError, Place
+from source_harvest.errors import HarvestError, Place, as_documented
 
 if TYPE_CHECKING:
     from source_harvest.transport import Transport
@@ -37,8 +37,8 @@ def reachable(transport: Transport) -> list[Account]:
         raise _rejected_token() if is_bad_token else error from error
     try:
         entries = [entry for entry in body["accounts"] if entry["product"] == "harvest"]
-        return [Account(id=str(entry["id"]), name=str(entry.get("name"))) for entry in entries]
-    except (KeyError, TypeError) as cause:
+        return [Account(id=f"{entry['id']:d}", name=str(entry.get("name"))) for entry in entries]
+    except (KeyError, TypeError, ValueError) as cause:
         message = "Harvest's list of accounts is not as documented; please report this message."
         raise HarvestError(message, FailureType.system_error) from cause
 
@@ -81,7 +81,8 @@ def _subdomain(transport: Transport, account: Account) -> str | None:
         if error.status in {403, 404}:
             return None
         raise
-    host = urlsplit(str(company.get("base_uri"))).hostname or ""
+    with as_documented(COMPANY):
+        host = urlsplit(str(company.get("base_uri"))).hostname or ""
     return host.partition(".")[0]
 
 

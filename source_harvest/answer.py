@@ -130,8 +130,8 @@ class Page:
         body = body_of(response)
         if not isinstance(body, Mapping) or not isinstance(body.get(list_key), list):
             raise ValueError(f'it has no list "{list_key}"')
-        if not all(isinstance(row, dict) and row.get("id") for row in body[list_key]):
-            raise ValueError(f'its list "{list_key}" has an entry without an id')
+        if not all(isinstance(row, dict) and type(row.get("id")) is int for row in body[list_key]):
+            raise ValueError(f'its list "{list_key}" has an entry without an id that is a whole number')
         links = body.get("links")
         if not isinstance(links, Mapping) or "next" not in links:
             raise ValueError('it has no link "next", so the end of the list cannot be told')

@@ -1,6 +1,7 @@
 """How requests prove who asks: a personal access token, or OAuth with a refresh token."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,15 @@ from typing_extensions import override
 
 from source_harvest.answer import AnswerSession, body_of
 from source_harvest.config import Config, Settings
-from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, plain_errors
+from source_harvest.errors import (
+    HarvestError,
+    HarvestErrorHandler,
+    Place,
+    as_documented,
+    config_error,
+    plain_errors,
+    shown,
+)
 from source_harvest.logs import quiet
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
@@ -28,13 +37,22 @@ ACCESS_TOKEN = Place("access token", "everyone")
 
 
 def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]) -> AuthBase:
-    """The one authenticator that all requests of a command share."""
+    """The one authenticator that all requests of a command share.
+
+    Raises a config `HarvestError`.
+    """
     if not settings.uses_oauth:
         return TokenAuthenticator(settings.credentials["api_token"])
     for name in ("access_token", "refresh_token", "client_secret"):
         if secret := settings.credentials.get(name):
             add_to_secrets(secret)
-    return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+    try:
+        return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+    except (ValueError, OverflowError):
+        held = shown(settings.credentials["token_expiry_date"])
+        raise config_error(
+            f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
+        ) from None
 
 
 class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
@@ -63,11 +81,27 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         except HarvestError as error:
             raise _refused(error) if error.status and 400 <= error.status < 500 else error from error
         body = body_of(response)
-        if not isinstance(body, dict) or not body.get("access_token"):
+        if not isinstance(body, dict) or not _is_token(body.get("access_token")):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
+        if not _is_token(body.get("refresh_token") or body["access_token"]):
+            raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
         for name in ("access_token", "refresh_token"):
             add_to_secrets(body.get(name) or "")
         return body
+
+    @override
+    def refresh_access_token(self) -> Any:
+        """The new access token, when it ends, and the refresh token for the next time.
+
+        Raises `HarvestError`.
+        """
+        with as_documented(ACCESS_TOKEN):
+            return super().refresh_access_token()
+
+
+def _is_token(value: object) -> bool:
+    """Whether a header may hold it."""
+    return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None
 
 
 def _refused(error: HarvestError) -> HarvestError:

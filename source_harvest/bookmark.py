@@ -11,7 +11,7 @@ from typing import Any
 import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
-from source_harvest.errors import config_error
+from source_harvest.errors import config_error, shown
 from source_harvest.spans import Span
 
 # Asked for again at the start of an incremental read, because a change shows in Harvest's lists a little later than
@@ -106,9 +106,9 @@ def bookmark_of(stream: str, state: Mapping[str, Any], cursor_field: str) -> Boo
         return Bookmark()
     try:
         return _parsed(state, cursor_field)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
-            f'The state of the stream "{stream}" cannot be read: it is {dict(state)!r}, where a moment such as '
+            f'The state of the stream "{stream}" cannot be read: it is {shown(dict(state))}, where a moment such as '
             f'{{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
             "or use the version of the connector that wrote it."
         ) from None
@@ -133,9 +133,12 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
 
 
 def _moment(value: object) -> datetime:
-    if not isinstance(value, str) or not re.match(r"(19[7-9]|[2-9]\d\d)\d-\d\d-\d\d[T ]", value):
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[T ]", value):
         raise ValueError("no moment")
     moment = pendulum.parse(value)
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError("no moment")
+    moment = moment.in_timezone("UTC")
+    if moment.year < 1970:
+        raise ValueError("long before there was Harvest")
     return moment

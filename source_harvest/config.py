@@ -11,7 +11,7 @@ import jsonschema
 import pendulum
 from pendulum.parsing.exceptions import ParserError
 
-from source_harvest.errors import config_error
+from source_harvest.errors import config_error, shown
 
 Config = Mapping[str, Any]
 
@@ -89,7 +89,7 @@ def _check(config: Config, spec: Mapping[str, Any]) -> None:
     option = options.get(str(credentials["auth_type"]))
     if option is None:
         raise config_error(
-            f'The config field "credentials.auth_type" is {credentials["auth_type"]!r}. '
+            f'The config field "credentials.auth_type" is {shown(credentials["auth_type"])}. '
             f"Valid values are: {', '.join(options)}."
         )
     _check_fields(credentials, option, "credentials.")
@@ -104,7 +104,7 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
         # The formats are annotations for the form; the pattern decides, and the parser after it.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
-            held = "a value that is not shown here" if _is_secret(described) else repr(values[name])
+            held = "a value that is not shown here" if _is_secret(described) else shown(values[name])
             raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
 
 
@@ -124,7 +124,7 @@ def _valid(described: Mapping[str, Any]) -> str:
 
 def _account(account: str | None) -> str | None:
     """The account ID or bare subdomain in what a user typed or pasted."""
-    return re.sub(r"^https?://|(\.harvestapp\.com)?/?$", "", account).lower() if account else None
+    return re.sub(r"^https?://|(\.harvestapp\.com)?/?$", "", account.strip()).lower() if account else None
 
 
 def _number(config: Config, name: str, spec: Mapping[str, Any]) -> int:
@@ -138,7 +138,9 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
     try:
         moment = pendulum.parse(config[name])
     except (ParserError, ValueError):
-        raise config_error(f'The config field "{name}" is {config[name]!r}, which is no day of the calendar.') from None
+        raise config_error(
+            f'The config field "{name}" is {shown(config[name])}, which is no day of the calendar.'
+        ) from None
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
     return max(moment.in_timezone("UTC"), pendulum.datetime(1970, 1, 1))  # long before there was Harvest
@@ -148,7 +150,7 @@ def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
     if not _is_private(url):
         raise config_error(
-            f'The config field "{name}" is {url!r}. '
+            f'The config field "{name}" is {shown(url)}. '
             "It must be an https:// address, or http:// on this machine (127.0.0.1), so that the token stays private."
         )
     return url

@@ -47,8 +47,8 @@ class EmbeddedStream(HarvestStream):
 
     def _inside(self, row: Row) -> Iterator[Row]:
         embedded = row[self.embedded_in]
-        items = embedded if isinstance(embedded, list) else [] if embedded is None else [embedded]
-        for position, item in enumerate(items):
+        items = [embedded] if isinstance(embedded, dict) else embedded
+        for position, item in enumerate(() if items is None else items):
             record = {**item} if isinstance(item, dict) else {"id": item}
             record[self.id_column] = record.pop("id")
             record[self.parent_key] = row["id"]

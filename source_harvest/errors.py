@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 import requests
-from airbyte_cdk.models import FailureType
+from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
@@ -35,10 +35,23 @@ class HarvestError(AirbyteTracedException):
         self.status = status
         self.said = said
 
+    @override
+    def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
+        message = super().as_airbyte_message(stream_descriptor)
+        if message.trace and message.trace.error:  # whose stack trace may quote what Harvest sent
+            message.trace.error.stack_trace = filter_secrets(message.trace.error.stack_trace or "")
+        return message
+
 
 def config_error(message: str) -> HarvestError:
     """An error that the user mends in the source's settings."""
     return HarvestError(message, FailureType.config_error)
+
+
+def shown(value: object) -> str:
+    """A value from the user's files as it stands there, cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}…"
 
 
 @dataclass(frozen=True)
@@ -71,8 +84,8 @@ def as_documented(place: Place) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        what = f"{type(error).__name__}: {filter_secrets(str(error))[:QUOTE_LENGTH]}"
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        what = f"{type(error).__name__}: {filter_secrets(' '.join(str(error).split()))[:QUOTE_LENGTH]}"
         message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
         raise HarvestError(message, FailureType.system_error) from error
 
@@ -111,7 +124,7 @@ _RULES = {
 _REDIRECTED = _Rule(
     ResponseAction.FAIL,
     FailureType.config_error,
-    "The connector follows no redirect with your credentials. Check api_url in the source's settings.",
+    "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings.",
 )
 _RETRIED = _Rule(
     ResponseAction.RETRY,

@@ -1,8 +1,9 @@
 """The files that a command is given: each is what it should be, or one sentence says what it is not."""
 
-import json
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from source_harvest.errors import config_error
 
@@ -13,8 +14,8 @@ def read_json(path: str, what: str) -> Any:
     Raises a config `HarvestError` that names the file.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return orjson.loads(Path(path).read_bytes())
     except OSError as error:
         raise config_error(f"The {what} file {path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
+    except orjson.JSONDecodeError as error:
         raise config_error(f"The {what} file {path} is not valid JSON: {error}.") from None

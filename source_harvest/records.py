@@ -24,6 +24,8 @@ class Shape:
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
+        keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
+        self._keys = [(key, (int, str) if key in stream.text_keys else (int,)) for key in keys]
         self._clock_times = stream.clock_times
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()
@@ -31,7 +33,8 @@ class Shape:
     def record(self, row: Row) -> Row:
         """The row itself, with its flat columns added; a null reference gives a null key.
 
-        Raises `AttributeError` where Harvest sends something else than an object for a reference.
+        Raises `AttributeError` where Harvest sends something else than an object for a reference, and `ValueError`
+        where it sends nothing that a key can be.
         """
         for column, nested, field in self._flat:
             if nested in row:
@@ -43,6 +46,9 @@ class Shape:
             row[column] = self._time(column, row.get(column))
         if self._flags:
             self._add_flags(row)
+        for key, types in self._keys:
+            if type(row[key]) not in types:
+                raise ValueError(f"{key} is {row[key]!r}")
         return row
 
     def _time(self, column: str, value: str | None) -> str | None:

@@ -26,7 +26,7 @@ from source_harvest.access import unreadable_streams
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
 from source_harvest.config import Config, Settings, migrated
 from source_harvest.engine import Engine
-from source_harvest.errors import HarvestError, Place, as_documented, config_error
+from source_harvest.errors import QUOTE_LENGTH, HarvestError, Place, as_documented, config_error
 from source_harvest.files import read_json
 from source_harvest.reader import Reader
 from source_harvest.stream import HarvestStream
@@ -62,7 +62,9 @@ class SourceHarvest(AbstractSource):
             return ConfiguredAirbyteCatalogSerializer.load(read_json(catalog_path, "catalog"))
         except ValueError as error:
             reason = str(error).splitlines()[-1].removeprefix("- ")
-            raise config_error(f"The catalog file {catalog_path} is no configured catalog: {reason}.") from None
+            raise config_error(
+                f"The catalog file {catalog_path} is no configured catalog: {reason[-QUOTE_LENGTH:]}."
+            ) from None
 
     @classmethod
     @override

@@ -32,7 +32,7 @@ class Span:
         Raises `ValueError` or `TypeError`.
         """
         first, last = ends
-        return cls(first and date.fromisoformat(first), last and date.fromisoformat(last))
+        return cls(*(None if end is None else date.fromisoformat(end) for end in (first, last)))
 
     @property
     def ends(self) -> list[str | None]:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import Bookmark, second_before
-from source_harvest.errors import HarvestError, Place
+from source_harvest.errors import HarvestError, Place, quote
 from source_harvest.records import Shape, changed_since
 from source_harvest.transport import Transport
 
@@ -54,6 +54,8 @@ class HarvestStream(HttpStream):
     """Column -> the stream it points to. `client_id` is the `id` of the nested `client`."""
     flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Nested object -> further fields of it that become columns, such as `receipt_url`."""
+    text_keys: ClassVar[tuple[str, ...]] = ()
+    """Columns of the key that may hold text; all others hold whole numbers."""
     clock_times: ClassVar[tuple[str, ...]] = ()
     """Columns that hold a time of day as the account displays it."""
     access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -181,7 +183,7 @@ class HarvestStream(HttpStream):
         self.logger.warning("%s: %s", self.name, tally)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
-        """The pages of a list, first to last; none where the record that it belongs to is gone.
+        """The pages of a list, first to last; none where the record that it belongs to is gone before the first.
 
         Raises `HarvestError`.
         """
@@ -193,6 +195,8 @@ class HarvestStream(HttpStream):
             with self._transport.explained(self.place):
                 request, response = self._fetch_next_page(stream_slice, None, token)
             if not response.ok:
+                if token:
+                    raise self._gone_midway(response)
                 self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
                 self.parent_gone()
                 return
@@ -289,6 +293,15 @@ class HarvestStream(HttpStream):
             return Page.of(response, self.list_key)
         except ValueError as error:
             raise self._malformed(str(error)) from error
+
+    def _gone_midway(self, response: requests.Response) -> HarvestError:
+        """Half a list is never a list, also where the record that it belongs to may have been deleted."""
+        said = f"Harvest answered {response.status_code} ({quote(response)})"
+        message = (
+            f"{said} in the middle of a record's {self.place.name}: the record may have been deleted meanwhile. "
+            "The next sync takes it up again."
+        )
+        return HarvestError(message, FailureType.transient_error, response.status_code, said)
 
     def _malformed(self, what: str) -> HarvestError:
         message = f"Harvest's answer for {self.place.name} is not as documented: {what}. Please report this message."

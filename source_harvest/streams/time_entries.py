@@ -32,6 +32,7 @@ class TimeEntryExternalReference(EmbeddedStream):
     """The thing in another service, such as a ticket, that a time entry was tracked for. Its ids are text."""
 
     primary_key = ["time_entry_id", "external_reference_id"]
+    text_keys = ("external_reference_id",)
     parent = TimeEntries
     parent_key = "time_entry_id"
     embedded_in = "external_reference"
