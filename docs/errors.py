@@ -171,7 +171,13 @@ OUTCOMES = (
         NOT_FOUND,
         "Correct the account ID, switch the module on, or deselect the stream.",
     ),
-    Outcome(("404",), CHILD, EITHER, COMPLETE, "The record was deleted meanwhile: goes on with the next one."),
+    Outcome(
+        ("404",),
+        CHILD,
+        EITHER,
+        COMPLETE,
+        "Where the record's own list can still be read, the record was deleted meanwhile: goes on with the next one.",
+    ),
     Outcome(
         ("404",),
         LATER_CHILD,
@@ -196,6 +202,12 @@ This page is generated from `docs/errors.py`, and a test provokes every row of i
 An error never costs rows: a list that was not read to its end moves no cursor, so the next sync reads what is missing.
 `discover` asks Harvest nothing, and so cannot fail for any of this.
 A sync in which a stream failed exits with 1, after all others were read.
+After a SIGTERM it exits with 143 at the end of a line, and goes on from there the next time.
+
+A 403 or 404 may also mean that the account has switched off the module for expenses, estimates or invoices.
+Where the user may know (administrators may), the message says so instead: "…, because the module for invoices is
+switched off in this account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
+`check` passes for every role, and says in one line for each stream that cannot be read why it cannot.
 
 | what Harvest does | where | what the connector does | what you read | what to do |
 |---|---|---|---|---|
