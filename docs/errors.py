@@ -178,12 +178,13 @@ OUTCOMES = (
         COMPLETE,
         "Where the record's own list can still be read, the record was deleted meanwhile: goes on with the next one.",
     ),
+    Outcome(("404",), LATER_CHILD, (ONCE,), COMPLETE, "Reads the record's list again from its first page."),
     Outcome(
         ("404",),
         LATER_CHILD,
-        EITHER,
+        (ALWAYS,),
         TRANSIENT,
-        GOES_ON,
+        f"Reads the record's list again from its first page. {GOES_ON}",
         "Harvest answered {status} ({said}) in the middle of a record's {name}: the record may have been deleted "
         "meanwhile. The next sync takes it up again.",
         "Wait for the next sync.",

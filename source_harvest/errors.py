@@ -43,6 +43,10 @@ class HarvestError(AirbyteTracedException):
         return message
 
 
+class GoneMidwayError(HarvestError):
+    """A list below a record ended with a 404 instead of its last page."""
+
+
 def config_error(message: str) -> HarvestError:
     """An error that the user mends in the source's settings."""
     return HarvestError(message, FailureType.config_error)

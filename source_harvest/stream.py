@@ -14,7 +14,7 @@ from typing_extensions import override
 from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import Bookmark, second_before
-from source_harvest.errors import HarvestError, Place, quote
+from source_harvest.errors import GoneMidwayError, HarvestError, Place, quote
 from source_harvest.records import Shape, changed_since
 from source_harvest.transport import Transport
 
@@ -167,14 +167,19 @@ class HarvestStream(HttpStream):
         is_filtered = any(stream_slice.get(name) for name in FILTERS)
         seen: set[int] | None = None
         handed: dict[int, str | None] = {}
-        for _ in range(READINGS):
+        for reading in range(READINGS):
             tally = Tally(seen or (), is_filtered=is_filtered)
-            for page in self.pages(stream_slice):
-                tally.add(page)
-                if seen is not None:  # what was handed on before is not handed on again
-                    page.rows[:] = [row for row in page.rows if handed.get(row["id"]) != row.get("updated_at", "")]
-                handed.update((row["id"], row.get("updated_at")) for row in page.rows)
-                yield page
+            try:
+                for page in self.pages(stream_slice):
+                    tally.add(page)
+                    if reading:  # what was handed on before is not handed on again
+                        page.rows[:] = [row for row in page.rows if handed.get(row["id"]) != row.get("updated_at", "")]
+                    handed.update((row["id"], row.get("updated_at")) for row in page.rows)
+                    yield page
+            except GoneMidwayError:
+                if reading + 1 == READINGS:
+                    raise
+                continue  # its first page tells whether the record that it belongs to was deleted
             if tally.is_complete:
                 return
             if tally.ids == seen:
@@ -294,14 +299,14 @@ class HarvestStream(HttpStream):
         except ValueError as error:
             raise self._malformed(str(error)) from error
 
-    def _gone_midway(self, response: requests.Response) -> HarvestError:
+    def _gone_midway(self, response: requests.Response) -> GoneMidwayError:
         """Half a list is never a list, also where the record that it belongs to may have been deleted."""
         said = f"Harvest answered {response.status_code} ({quote(response)})"
         message = (
             f"{said} in the middle of a record's {self.place.name}: the record may have been deleted meanwhile. "
             "The next sync takes it up again."
         )
-        return HarvestError(message, FailureType.transient_error, response.status_code, said)
+        return GoneMidwayError(message, FailureType.transient_error, response.status_code, said)
 
     def _malformed(self, what: str) -> HarvestError:
         message = f"Harvest's answer for {self.place.name} is not as documented: {what}. Please report this message."
