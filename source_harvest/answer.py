@@ -1,6 +1,8 @@
 """Harvest's answers: one page of a list, its rows, where the next page is, and when it was written."""
 
-from collections.abc import Callable, Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -119,10 +121,10 @@ class Page:
     sent: datetime | None
     """By Harvest's own clock, where it says."""
     moment: datetime
-    """When Harvest began to work on it: the whole seconds that the answer took before it was `sent`."""
+    """When Harvest began to work on it: `sent`, or else by the local clock, less the seconds that the answer took."""
 
     @classmethod
-    def of(cls, response: requests.Response, list_key: str) -> "Page":
+    def of(cls, response: requests.Response, list_key: str) -> Page:
         """The page in a successful answer.
 
         Raises `ValueError` where the answer is not such a page: half an envelope is never an empty list.
@@ -155,17 +157,19 @@ class Tally:
     leaves a doubt: a new one, and in a list that is filtered also an old one that changed.
     """
 
-    def __init__(self, seen: Iterable[int] = (), *, is_filtered: bool) -> None:
-        """`seen` in the list before it was read once more: these have not come meanwhile."""
+    def __init__(self, before: Tally | None = None, *, is_filtered: bool) -> None:
+        """`before` is the tally of the reading before, where the list is read once more."""
+        self._before = before
         self.ids: set[int] = set()
-        self._seen = set(seen)
+        self._seen = set(before.ids) if before else set()  # these have not come meanwhile
+        self.handed_on: dict[int, str | None] = before.handed_on if before else {}
         self._column = "updated_at" if is_filtered else "created_at"
         self._began: str | None = None
         self._announced: list[int] = []
         self._has_newcomers = False
 
     def add(self, page: Page) -> None:
-        """One page more."""
+        """One page more. Rows that the reading before handed on, and that did not change, are taken off it."""
         if self._began is None:
             self._began = timestamp(page.moment)
             self._seen.update(row["id"] for row in page.rows)
@@ -175,6 +179,9 @@ class Tally:
         self.ids.update(row["id"] for row in page.rows)
         if page.entries is not None:
             self._announced.append(page.entries)
+        if self._before:
+            page.rows[:] = [row for row in page.rows if self.handed_on.get(row["id"]) != row.get("updated_at", "")]
+        self.handed_on.update((row["id"], row.get("updated_at")) for row in page.rows)
 
     @property
     def is_complete(self) -> bool:
@@ -182,6 +189,11 @@ class Tally:
         if not self._announced:
             return True
         return len(self.ids) == self._announced[0] == self._announced[-1] and not self._has_newcomers
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether nothing came or went since the reading before, so that the announced numbers must be wrong."""
+        return self._before is not None and self.ids == self._before.ids
 
     def __str__(self) -> str:
         first, last = self._announced[0], self._announced[-1]

@@ -160,21 +160,16 @@ class HarvestStream(HttpStream):
             self._transport.get(f"{self.url_base}{self.first_path({})}?per_page=1", self.place)
 
     def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
-        """The pages of a list; again from the first, where rows came or went while it was read.
+        """The pages of a list; again from the first, with what is new on them, where rows came or went meanwhile.
 
-        A page may so come twice; the rows on it are the same, and their key removes them.
+        Raises `HarvestError`.
         """
-        is_filtered = any(stream_slice.get(name) for name in FILTERS)
-        seen: set[int] | None = None
-        handed: dict[int, str | None] = {}
+        tally: Tally | None = None
         for reading in range(READINGS):
-            tally = Tally(seen or (), is_filtered=is_filtered)
+            tally = Tally(tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
             try:
                 for page in self.pages(stream_slice):
                     tally.add(page)
-                    if reading:  # what was handed on before is not handed on again
-                        page.rows[:] = [row for row in page.rows if handed.get(row["id"]) != row.get("updated_at", "")]
-                    handed.update((row["id"], row.get("updated_at")) for row in page.rows)
                     yield page
             except GoneMidwayError:
                 if reading + 1 == READINGS:
@@ -182,9 +177,8 @@ class HarvestStream(HttpStream):
                 continue  # its first page tells whether the record that it belongs to was deleted
             if tally.is_complete:
                 return
-            if tally.ids == seen:
-                break  # nothing comes or goes: the announced numbers are wrong
-            seen = tally.ids
+            if tally.is_as_before:
+                break
         self.logger.warning("%s: %s", self.name, tally)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
