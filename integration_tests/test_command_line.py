@@ -181,6 +181,21 @@ def test_what_is_written_are_the_whole_records_nulls_included(
     assert '"paid_at":null' in result.output
 
 
+def exit_code_after(signals: list[signal.Signals], command: list[str], harvest: Harvest) -> int | None:
+    """How a command ends that is sent signals once it asks for time entries; None where it does not."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
+            assert child.poll() is None
+            time.sleep(0.05)
+        for signal_sent in signals:
+            child.send_signal(signal_sent)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=30)
+        exit_code = child.poll()
+        child.kill()
+    return exit_code
+
+
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("fault", [{"kind": "hang"}, {"status": 429, "headers": {"retry-after": "700"}}])
 def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
@@ -189,19 +204,8 @@ def test_an_interrupt_ends_the_connector_whatever_it_waits_for(
     harvest.faults.add(path="/time_entries$", times=None, **fault)
     [message] = run(tmp_path, "discover", config=config).of_type("CATALOG")
     (tmp_path / "catalog.json").write_text(json.dumps(configured(message["catalog"]["streams"], ["time_entries"])))
-    with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTIBLE, "read", *(f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog"))],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as child:
-        while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
-            assert child.poll() is None
-            time.sleep(0.05)
-        child.send_signal(signal_sent)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=60)
-        exit_code = child.poll()
-        child.kill()
+    arguments = (f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog"))
+    exit_code = exit_code_after([signal_sent], [sys.executable, "-c", INTERRUPTIBLE, "read", *arguments], harvest)
     assert exit_code == {signal.SIGINT: 1, signal.SIGTERM: 143}[signal_sent]
 
 
@@ -213,20 +217,8 @@ def test_a_second_sigterm_changes_nothing_and_a_check_heeds_one_too(
     (tmp_path / "catalog.json").write_text(json.dumps(configured(message["catalog"]["streams"], ["time_entries"])))
     harvest.faults.add(path="/time_entries$", kind="hang", times=None)
     arguments = [f"--{n}={tmp_path}/{n}.json" for n in ("config", "catalog")]
-    with subprocess.Popen(
-        command_line(command, *arguments[: 1 if command == "check" else 2]),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as child:
-        while not [request for request in harvest.requests if request.path.endswith("/time_entries")]:
-            assert child.poll() is None
-            time.sleep(0.05)
-        child.send_signal(signal.SIGTERM)
-        child.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=30)
-        exit_code = child.poll()
-        child.kill()
+    wanted = command_line(command, *arguments[: 1 if command == "check" else 2])
+    exit_code = exit_code_after([signal.SIGTERM, signal.SIGTERM], wanted, harvest)
     assert exit_code == 143
 
 

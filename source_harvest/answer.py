@@ -17,6 +17,7 @@ from typing_extensions import override
 from urllib3 import BaseHTTPResponse
 
 from source_harvest.bookmark import timestamp
+from source_harvest.errors import is_html
 
 Row = dict[str, Any]
 
@@ -87,7 +88,7 @@ class AnswerSession(requests.Session):
                 body_of(response)
             except orjson.JSONDecodeError as error:
                 response.close()
-                kind = "an HTML page" if b"<html" in response.content[:500].lower() else "not JSON"
+                kind = "an HTML page" if is_html(response) else "not JSON"
                 raise InvalidJSONError(f"the answer was {kind}", request=response.request) from error
         return response
 

@@ -58,6 +58,11 @@ def shown(value: object) -> str:
     return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}…"
 
 
+def brief(text: str) -> str:
+    """The beginning of what others said, as one short line without secrets."""
+    return filter_secrets(" ".join(text.split()))[:QUOTE_LENGTH]
+
+
 @dataclass(frozen=True)
 class Place:
     """Where in Harvest a request goes, in the words that an error message needs."""
@@ -89,7 +94,7 @@ def as_documented(place: Place) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        what = f"{type(error).__name__}: {filter_secrets(' '.join(str(error).split()))[:QUOTE_LENGTH]}"
+        what = f"{type(error).__name__}: {brief(str(error))}"
         message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
         raise HarvestError(message, FailureType.system_error) from error
 
@@ -150,14 +155,19 @@ def _rule_for(status: int) -> _Rule:
     return _RULES.get(status, _REFUSED)
 
 
+def is_html(response: requests.Response) -> bool:
+    """Whether an answer is a page for people, from whatever stands between us and Harvest."""
+    return b"<html" in response.content[:500].lower()
+
+
 def quote(response: requests.Response) -> str:
     """What Harvest said in a failed answer, as one short line without secrets."""
     try:
         body = orjson.loads(response.content)
         text = body.get("message") or body.get("error_description") or body.get("error")
     except (orjson.JSONDecodeError, AttributeError):
-        text = "an HTML page" if b"<html" in response.content[:500].lower() else response.text[: 10 * QUOTE_LENGTH]
-    return filter_secrets(" ".join(str(text or "no message").split()))[:QUOTE_LENGTH]
+        text = "an HTML page" if is_html(response) else response.text[: 10 * QUOTE_LENGTH]
+    return brief(str(text or "no message"))
 
 
 class HarvestErrorHandler(ErrorHandler):

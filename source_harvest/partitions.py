@@ -9,7 +9,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
-from source_harvest.errors import QUOTE_LENGTH, as_documented, config_error
+from source_harvest.errors import as_documented, brief, config_error
 from source_harvest.gate import Gate
 from source_harvest.listing import Listing, Piece
 from source_harvest.reader import Reader
@@ -79,9 +79,8 @@ class UnknownStream(PartitionGenerator):
 
     @override
     def generate(self) -> Iterator[Partition]:
-        name = " ".join(self._name.split())
         raise config_error(
-            f'The catalog asks for a stream "{name[:QUOTE_LENGTH]}", which this connector does not have. '
+            f'The catalog asks for a stream "{brief(self._name)}", which this connector does not have. '
             "Refresh the schema of the connection, or take the stream out of it."
         )
 

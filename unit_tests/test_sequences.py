@@ -181,13 +181,18 @@ def test_a_full_refresh_holds_no_row_twice(names: list[str], harvest: Harvest, c
     assert max(counted.values()) == 1, counted.most_common(3)
 
 
-def test_a_joined_stream_without_changes_beside_one_that_has_some(harvest: Harvest, config: dict[str, Any]) -> None:
-    names = ["user_projects", "user_project_tasks"]
-    first = sync(config, names)
+def change_a_task(harvest: Harvest) -> None:
+    """What changes `user_project_tasks` and not `user_projects`."""
     harvest.clock.advance(hours=1)
     task = harvest.listed("task_assignments")[0]
     harvest.update("task_assignments", task["id"], is_active=not task["is_active"])
     harvest.clock.advance(hours=1)
+
+
+def test_a_joined_stream_without_changes_beside_one_that_has_some(harvest: Harvest, config: dict[str, Any]) -> None:
+    names = ["user_projects", "user_project_tasks"]
+    first = sync(config, names)
+    change_a_task(harvest)
     assignment = harvest.listed("user_assignments")[0]
     seen = 0
 
@@ -209,10 +214,7 @@ def test_a_joined_stream_without_changes_beside_one_that_has_some(harvest: Harve
 def test_a_joined_stream_in_full_refresh_beside_one_with_changes(harvest: Harvest, config: dict[str, Any]) -> None:
     names = ["user_projects", "user_project_tasks"]
     first = sync(config, names)
-    harvest.clock.advance(hours=1)
-    task = harvest.listed("task_assignments")[0]
-    harvest.update("task_assignments", task["id"], is_active=not task["is_active"])
-    harvest.clock.advance(hours=1)
+    change_a_task(harvest)
     asked = catalog(names)
     asked.streams[0].sync_mode = SyncMode.full_refresh
     harvest.faults.add(path="/users$", kind="slow", seconds=1.0)
