@@ -50,7 +50,7 @@ def _overview() -> Iterator[str]:
 def _section(stream: type[HarvestStream]) -> Iterator[str]:
     yield f"## {name_of(stream)}\n"
     yield f"{inspect.cleandoc(stream.__doc__ or '')}\n"
-    readable_by = " and to ".join(dict.fromkeys(source.readable_by for source in stream.lists()))
+    readable_by = " and to ".join(dict.fromkeys(source.readable_by for source in stream.asks_for()))
     yield f"Open to: {readable_by}.\n"
     for column, target in stream.foreign_keys.items():
         yield f"- `{column}` joins [{target}](#{target}).`id`"

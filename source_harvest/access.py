@@ -15,10 +15,10 @@ def unreadable_streams(transport: Transport) -> Mapping[str, str]:
 
     Raises `HarvestError` where Harvest rejects the credentials.
     """
-    lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.lists()))
+    lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.asks_for()))
     with ThreadPoolExecutor(transport.settings.num_workers) as pool:
         refusals = dict(zip(lists, pool.map(partial(_refusal, transport), lists), strict=True))
-    found = {stream: next(filter(None, map(refusals.get, stream.lists())), None) for stream in STREAMS}
+    found = {stream: next(filter(None, map(refusals.get, stream.asks_for())), None) for stream in STREAMS}
     return {stream(transport).name: refusal for stream, refusal in found.items() if refusal}
 
 

@@ -1,6 +1,6 @@
 """Harvest's answers: one page of a list, its rows, where the next page is, and when it was written."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -124,16 +124,18 @@ class Page:
     """When Harvest began to work on it: the whole seconds that the answer took before it was `sent`."""
 
     @classmethod
-    def of(cls, response: requests.Response, list_key: str) -> "Page":
-        """The page in a successful answer.
+    def of(cls, response: requests.Response, list_key: str | None, identified_by: tuple[str, ...]) -> "Page":
+        """The page in a successful answer, whose rows some fields tell apart. Without a list key it is the only row.
 
         Raises `ValueError` where the answer is not such a page: half an envelope is never an empty list.
         """
         body = body_of(response)
+        if list_key is None:
+            list_key, body = "answer", {"answer": [body], "links": {"next": None}}
         if not isinstance(body, Mapping) or not isinstance(body.get(list_key), list):
             raise ValueError(f'it has no list "{list_key}"')
-        if not all(isinstance(row, dict) and row.get("id") for row in body[list_key]):
-            raise ValueError(f'its list "{list_key}" has an entry without an id')
+        if not all(isinstance(row, dict) and all(map(row.get, identified_by)) for row in body[list_key]):
+            raise ValueError(f'its list "{list_key}" has an entry without an {" or a ".join(identified_by)}')
         links = body.get("links")
         if not isinstance(links, Mapping) or "next" not in links:
             raise ValueError('it has no link "next", so the end of the list cannot be told')
@@ -155,9 +157,10 @@ class Tally:
     leaves a doubt: a new one, and in a list that is filtered also an old one that changed.
     """
 
-    def __init__(self, seen: Iterable[int] = (), *, is_filtered: bool) -> None:
+    def __init__(self, identity: Callable[[Row], Hashable], seen: Iterable[Hashable], *, is_filtered: bool) -> None:
         """`seen` in the list before it was read once more: these have not come meanwhile."""
-        self.ids: set[int] = set()
+        self.ids: set[Hashable] = set()
+        self._identity = identity
         self._seen = set(seen)
         self._column = "updated_at" if is_filtered else "created_at"
         self._began: str | None = None
@@ -168,11 +171,11 @@ class Tally:
         """One page more."""
         if self._began is None:
             self._began = timestamp(page.moment)
-            self._seen.update(row["id"] for row in page.rows)
+            self._seen.update(map(self._identity, page.rows))
         elif not self._has_newcomers:
-            newcomers = (row["id"] for row in page.rows if (row.get(self._column) or "") >= self._began)
+            newcomers = (self._identity(row) for row in page.rows if (row.get(self._column) or "") >= self._began)
             self._has_newcomers = not self._seen.issuperset(newcomers)
-        self.ids.update(row["id"] for row in page.rows)
+        self.ids.update(map(self._identity, page.rows))
         if page.entries is not None:
             self._announced.append(page.entries)
 

@@ -1,7 +1,8 @@
 """What all streams share: how a list of Harvest's is asked for, and how its rows become records."""
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
+from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ class HarvestStream(HttpStream):
     """The path below the API's address, which is also the list key. Empty: the stream's name."""
     readable_by: ClassVar[str] = "Administrators"
     """Which users Harvest lets read the list."""
+    identified_by: ClassVar[tuple[str, ...]] = ("id",)
+    """The fields that tell the rows of one list apart."""
     module: ClassVar[str] = ""
     """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
     limited_by_start_date: ClassVar[bool] = False
@@ -93,6 +96,11 @@ class HarvestStream(HttpStream):
     def lists(cls) -> "tuple[type[HarvestStream], ...]":
         """The streams whose lists this one is made of."""
         return (cls,)
+
+    @classmethod
+    def asks_for(cls) -> "tuple[type[HarvestStream], ...]":
+        """The streams that Harvest must let a user read for this one."""
+        return cls.lists()
 
     def sibling(self, kind: "type[HarvestStream]") -> "HarvestStream":
         """The stream of that kind in the same read."""
@@ -155,7 +163,13 @@ class HarvestStream(HttpStream):
         Raises `HarvestError`.
         """
         with self._transport.explained(self.place):
-            self._transport.get(f"{self.url_base}{self.first_path({})}?per_page=1", self.place)
+            url = f"{self.first_path(self.any_slice())}?per_page=1"
+            _, response = self._fetch_next_page(None, None, {"url": url})
+            response.close()
+
+    def any_slice(self) -> Slice:
+        """One of its slices."""
+        return {}
 
     def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list; again from the first, where rows came or went while it was read.
@@ -163,9 +177,10 @@ class HarvestStream(HttpStream):
         A page may so come twice; the rows on it are the same, and their key removes them.
         """
         is_filtered = any(stream_slice.get(name) for name in FILTERS)
-        seen: set[int] | None = None
+        identity = itemgetter(*self.identified_by)
+        seen: set[Hashable] | None = None
         for _ in range(READINGS):
-            tally = Tally(seen or (), is_filtered=is_filtered)
+            tally = Tally(identity, seen or (), is_filtered=is_filtered)
             for page in self.pages(stream_slice):
                 tally.add(page)
                 yield page
@@ -208,8 +223,8 @@ class HarvestStream(HttpStream):
         return Place(self.resource or self.name, self.readable_by, module=self.module)
 
     @property
-    def list_key(self) -> str:
-        """Under which key of an answer the rows are."""
+    def list_key(self) -> str | None:
+        """Under which key of an answer the rows are; None where the answer is a single record."""
         return self.resource or self.name
 
     @property
@@ -278,7 +293,7 @@ class HarvestStream(HttpStream):
 
     def _page(self, response: requests.Response) -> Page:
         try:
-            return Page.of(response, self.list_key)
+            return Page.of(response, self.list_key, self.identified_by)
         except ValueError as error:
             raise self._malformed(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""The columns that the documented Harvest integrations of Stitch and Qlik have, each with its true type.
+"""The columns that the documented Harvest integrations of Stitch and Qlik have, each with its true type, and ours.
 
 Where those documents are wrong about a type, Harvest's own is here: quantities are decimal, `budgeted` is a boolean, a
 payment gateway's name is text, and dates are dates.
@@ -10,6 +10,30 @@ COLUMNS: dict[str, dict[str, str]] = {
         "integer": "id",
         "string": "address currency name",
         "timestamp": "created_at updated_at",
+    },
+    "company": {
+        "boolean": (
+            "is_active wants_timestamp_timers expense_feature invoice_feature estimate_feature approval_feature "
+            "team_feature"
+        ),
+        "integer": "weekly_capacity",
+        "string": "base_uri full_domain name week_start_day time_format date_format plan_type clock currency",
+    },
+    "billable_rates": {
+        "date": "start_date end_date",
+        "integer": "id user_id",
+        "number": "amount",
+        "timestamp": "created_at updated_at",
+    },
+    "cost_rates": {
+        "date": "start_date end_date",
+        "integer": "id user_id",
+        "number": "amount",
+        "timestamp": "created_at updated_at",
+    },
+    "teammates": {
+        "integer": "id user_id",
+        "string": "first_name last_name email",
     },
     "contacts": {
         "integer": "client_id id",
