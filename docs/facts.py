@@ -16,7 +16,7 @@ def name_of(stream: type[HarvestStream]) -> str:
 
 def readable_by(stream: type[HarvestStream]) -> str:
     """Who may read all that the stream is made of."""
-    return " and to ".join(dict.fromkeys(source.readable_by for source in stream.lists()))
+    return " and to ".join(dict.fromkeys(source.readable_by for source in stream.asks_for()))
 
 
 def properties(stream: type[HarvestStream]) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def roles() -> str:
     """Which user may read which streams."""
     streams_of: dict[str, list[str]] = {}
     for name, stream in TABLES.items():
-        sources = stream.lists()
+        sources = stream.asks_for()
         if len(sources) == 1:
             who = readable_by(stream)
         else:

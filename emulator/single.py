@@ -53,34 +53,34 @@ def me(harvest: Harvest, reader: Reader, incoming: Incoming) -> bytes:
 def company(harvest: Harvest, reader: Reader, incoming: Incoming) -> bytes:
     """The account itself: it has neither id nor timestamps."""
     admit("company", harvest, reader, incoming)
+    return _sent("company", company_row(harvest), harvest, reader)
+
+
+def company_row(harvest: Harvest) -> Row:
+    """The account's settings."""
     domain = f"{harvest.subdomain}.harvestapp.com"
-    return _sent(
-        "company",
-        {
-            "base_uri": f"https://{domain}",
-            "full_domain": domain,
-            "name": "Northlight Studio",
-            "is_active": True,
-            "week_start_day": "Monday",
-            "wants_timestamp_timers": harvest.wants_timestamps,
-            "time_format": "decimal",
-            "date_format": "%d/%m/%Y",
-            "plan_type": "simple-v4",
-            "clock": harvest.clock_format,
-            "currency_code_display": "iso_code_none",
-            "currency_symbol_display": "symbol_before",
-            "decimal_symbol": ".",
-            "thousands_separator": ",",
-            "color_scheme": "blue",
-            "weekly_capacity": 126_000,
-            **{f"{module}_feature": module in harvest.modules for module in _FEATURES},
-            "currency": "EUR",
-            "saml_sign_in_required": False,
-            "day_entry_notes_required": False,
-        },
-        harvest,
-        reader,
-    )
+    return {
+        "base_uri": f"https://{domain}",
+        "full_domain": domain,
+        "name": "Northlight Studio",
+        "is_active": True,
+        "week_start_day": "Monday",
+        "wants_timestamp_timers": harvest.wants_timestamps,
+        "time_format": "decimal",
+        "date_format": "%d/%m/%Y",
+        "plan_type": "simple-v4",
+        "clock": harvest.clock_format,
+        "currency_code_display": "iso_code_none",
+        "currency_symbol_display": "symbol_before",
+        "decimal_symbol": ".",
+        "thousands_separator": ",",
+        "color_scheme": "blue",
+        "weekly_capacity": 126_000,
+        **{f"{module}_feature": module in harvest.modules for module in _FEATURES},
+        "currency": "EUR",
+        "saml_sign_in_required": False,
+        "day_entry_notes_required": False,
+    }
 
 
 _FEATURES = ("expense", "invoice", "estimate", "approval", "team")

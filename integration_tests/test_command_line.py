@@ -52,7 +52,7 @@ def test_check_succeeds(tmp_path: Path, config: dict[str, Any]) -> None:
 
 
 def test_discover_lists_all_streams_without_asking_harvest(harvest: Harvest, streams: list[dict[str, Any]]) -> None:
-    assert len(streams) == len(STREAMS) == 24
+    assert len(streams) == len(STREAMS) == 28
     full_refresh_only = {s["name"] for s in streams if s["supported_sync_modes"] == ["full_refresh"]}
     assert full_refresh_only == {"roles", "user_roles"}
     for stream in streams:

@@ -15,7 +15,7 @@ def unreadable_streams(transport: Transport) -> Mapping[str, str]:
 
     Raises `HarvestError` where Harvest rejects the credentials.
     """
-    lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.lists()))
+    lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.asks_for()))
     pool = ThreadPoolExecutor(transport.settings.num_workers)
     try:
         refusals = dict(zip(lists, pool.map(partial(_refusal, transport), lists), strict=True))
@@ -23,7 +23,7 @@ def unreadable_streams(transport: Transport) -> Mapping[str, str]:
         pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)  # a SIGTERM waits for no answer
         raise
     pool.shutdown()
-    found = {stream: next(filter(None, map(refusals.get, stream.lists())), None) for stream in STREAMS}
+    found = {stream: next(filter(None, map(refusals.get, stream.asks_for())), None) for stream in STREAMS}
     return {stream(transport).name: refusal for stream, refusal in found.items() if refusal}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -125,15 +125,18 @@ class Page:
     """When Harvest began to work on it: `sent`, or else by the local clock, less the seconds that the answer took."""
 
     @classmethod
-    def of(cls, response: requests.Response, list_key: str) -> Page:
-        """The page in a successful answer.
+    def of(cls, response: requests.Response, list_key: str | None, identified_by: tuple[str, ...] = ("id",)) -> Page:
+        """The page in a successful answer, whose rows those fields tell apart. Without a list key it is a single row.
 
         Raises `ValueError` where the answer is not such a page: half an envelope is never an empty list.
         """
         body = body_of(response)
+        if list_key is None:
+            list_key, body = "answer", {"answer": [body], "links": {"next": None}}
         if not isinstance(body, Mapping) or not isinstance(body.get(list_key), list):
             raise ValueError(f'it has no list "{list_key}"')
-        if not all(isinstance(row, dict) and type(row.get("id")) is int for row in body[list_key]):
+        ids = [field for field in identified_by if field.endswith("id")]
+        if not all(isinstance(row, dict) and all(type(row.get(id_)) is int for id_ in ids) for row in body[list_key]):
             raise ValueError(f'its list "{list_key}" has an entry without an id that is a whole number')
         links = body.get("links")
         if not isinstance(links, Mapping) or "next" not in links:
@@ -158,12 +161,13 @@ class Tally:
     leaves a doubt: a new one, and in a list that is filtered also an old one that changed.
     """
 
-    def __init__(self, before: Tally | None = None, *, is_filtered: bool) -> None:
-        """`before` is the tally of the reading before, where the list is read once more."""
+    def __init__(self, identity: Callable[[Row], Hashable], before: Tally | None = None, *, is_filtered: bool) -> None:
+        """`identity` tells rows apart. `before` is the tally of the reading before, where the list is read again."""
+        self._identity = identity
         self._before = before
-        self.ids: set[int] = set()
+        self.ids: set[Hashable] = set()
         self._seen = set(before.ids) if before else set()  # these have not come meanwhile
-        self.handed_on: dict[int, str | None] = before.handed_on if before else {}
+        self.handed_on: dict[Hashable, str | None] = before.handed_on if before else {}
         self._column = "updated_at" if is_filtered else "created_at"
         self._began: str | None = None
         self._announced: list[int] = []
@@ -173,16 +177,17 @@ class Tally:
         """One page more. Rows that the reading before handed on, and that did not change, are taken off it."""
         if self._began is None:
             self._began = timestamp(page.moment)
-            self._seen.update(row["id"] for row in page.rows)
+            self._seen.update(map(self._identity, page.rows))
         elif not self._has_newcomers:
-            newcomers = (row["id"] for row in page.rows if (row.get(self._column) or "") >= self._began)
+            newcomers = (self._identity(row) for row in page.rows if (row.get(self._column) or "") >= self._began)
             self._has_newcomers = not self._seen.issuperset(newcomers)
-        self.ids.update(row["id"] for row in page.rows)
+        self.ids.update(map(self._identity, page.rows))
         if page.entries is not None:
             self._announced.append(page.entries)
         if self._before:
-            page.rows[:] = [row for row in page.rows if self.handed_on.get(row["id"]) != row.get("updated_at", "")]
-        self.handed_on.update((row["id"], row.get("updated_at")) for row in page.rows)
+            handed_on, identity = self.handed_on, self._identity
+            page.rows[:] = [row for row in page.rows if handed_on.get(identity(row)) != row.get("updated_at", "")]
+        self.handed_on.update((self._identity(row), row.get("updated_at")) for row in page.rows)
 
     @property
     def is_complete(self) -> bool:

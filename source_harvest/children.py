@@ -30,6 +30,8 @@ RECENTLY = timedelta(days=30)
 # Visits between two checkpoints, and seconds between two lines about how far the visits are.
 VISITS_PER_CHECKPOINT = 100
 SECONDS_PER_LINE = 30
+# What is kept of a parent.
+PARENT_COLUMNS = ("state", "updated_at", "access_roles")
 
 
 class Visit(Enum):
@@ -40,62 +42,54 @@ class Visit(Enum):
     ALL = auto()
 
 
-class ChildStream(HarvestStream):
-    """A list below each record of a parent's list.
+class BelowEachParent(HarvestStream):
+    """A list below each record of a parent's list. All of it is read in each sync."""
 
-    Not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md). So the first read visits every
-    parent, and later ones those that changed; once a day also those that are alive or changed lately; and every
-    `child_full_read_days` all of them. What a visit asks for is what changed since all parents were visited last.
-    """
-
-    limited_by_start_date = True
     takes_at_once = False
+    cursor_field: str | list[str] = []  # what Harvest cannot be asked for by change
+    readable_by = ""  # all who may read the parents
     parent: ClassVar[type[HarvestStream]]
     parent_key: ClassVar[str]
     """The column that holds the parent's id; Harvest does not send it."""
     below_parent: ClassVar[str]
     """The end of its path, below the parent's."""
-    living_states: ClassVar[tuple[str, ...]]
-    """The states of a parent in which more children are to be expected."""
+    nothing_there: ClassVar[tuple[int, ...]] = (404,)
+    """The answers that mean that this parent has no such list: by default that the parent is gone."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._parent_path = self.sibling(self.parent).list_key
+        self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
-        self._has_whole_list = False
-        self._visit = Visit.CHANGED
         self._progress: Progress | None = None
 
     @property
     @override
     def place(self) -> Place:
-        return Place(self.name, self.parent.readable_by, belongs_to_parent=True, module=self.parent.module)
+        readable_by, module = self.readable_by or self.parent.readable_by, self.parent.module
+        return Place(self.name, readable_by, nothing_there=self.nothing_there, module=module)
 
     @classmethod
     @override
     def lists(cls) -> tuple[type[HarvestStream], ...]:
         return (cls.parent,)
 
+    @classmethod
     @override
-    def since(self, bookmark: Bookmark) -> str | None:
-        return bookmark.children_since
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (*cls.lists(), cls) if cls.readable_by else cls.lists()
 
     @override
     def list_since(self, reader: Reader) -> str | None:
-        # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
-        # vain, or the visits that are due are made by the next sync.
-        self._has_whole_list = self._due(reader, datetime.now(timezone.utc)) is not Visit.CHANGED
-        return None if self._has_whole_list else reader.bookmark.since
+        return None
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        self._parents.update((row["id"], {key: row.get(key) for key in ("state", "updated_at")}) for row in rows)
+        self._parents.update((row["id"], {key: row.get(key) for key in PARENT_COLUMNS}) for row in rows)
         return ()
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        self._visit = self._due(reader, began) if self._has_whole_list else Visit.CHANGED
-        parent_ids = list(self._to_visit(reader.bookmark, began))
+        parent_ids = list(self._to_visit(reader, began))
         reader.expect(len(parent_ids))
         self._progress = Progress(self.name, parent_ids)
         for parent_id in parent_ids:
@@ -119,9 +113,51 @@ class ChildStream(HarvestStream):
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
+        self._visited(stream_slice[self.parent_key])
+
+    def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
+        """The ids of the parents to ask, in ascending order."""
+        yield from sorted(self._parents)
+
+    def _visited(self, parent_id: int) -> int | None:
+        """As `Progress.visited`."""
         if self._progress is None:
             raise RuntimeError("a slice ended that was never begun")
-        up_to_parent = self._progress.visited(stream_slice[self.parent_key])
+        return self._progress.visited(parent_id)
+
+
+class ChildStream(BelowEachParent):
+    """A list below each record of a parent's list, of which each sync asks only where there may be something new.
+
+    Not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md). So the first read visits every
+    parent, and later ones those that changed; once a day also those that are alive or changed lately; and every
+    `child_full_read_days` all of them. What a visit asks for is what changed since all parents were visited last.
+    """
+
+    cursor_field = "updated_at"
+    limited_by_start_date = True
+    living_states: ClassVar[tuple[str, ...]]
+    """The states of a parent in which more children are to be expected."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._has_whole_list = False
+        self._visit = Visit.CHANGED
+
+    @override
+    def since(self, bookmark: Bookmark) -> str | None:
+        return bookmark.children_since
+
+    @override
+    def list_since(self, reader: Reader) -> str | None:
+        # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
+        # vain, or the visits that are due are made by the next sync.
+        self._has_whole_list = self._due(reader, datetime.now(timezone.utc)) is not Visit.CHANGED
+        return None if self._has_whole_list else reader.bookmark.since
+
+    @override
+    def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
+        up_to_parent = self._visited(stream_slice[self.parent_key])
         if up_to_parent and self._visit is Visit.ALL:
             reader.visited(began, up_to_parent)
 
@@ -143,9 +179,10 @@ class ChildStream(HarvestStream):
             return Visit.LIVING
         return Visit.CHANGED
 
-    def _to_visit(self, bookmark: Bookmark, began: datetime) -> Iterator[int]:
-        """The ids of parents, those of a first read or of a full read in ascending order."""
-        ids = sorted(self._parents)
+    @override
+    def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
+        self._visit = self._due(reader, began) if self._has_whole_list else Visit.CHANGED
+        bookmark, ids = reader.bookmark, sorted(self._parents)
         if self._visit is Visit.ALL:
             yield from (id_ for id_ in ids if id_ > bookmark.up_to_parent)
             ids = [id_ for id_ in ids if id_ <= bookmark.up_to_parent]

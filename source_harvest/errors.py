@@ -71,8 +71,8 @@ class Place:
     """What is read there, such as "invoices"."""
     readable_by: str
     """Which users may read it, such as "Administrators"."""
-    belongs_to_parent: bool = False
-    """True for the lists below a single record, which vanish with it."""
+    nothing_there: tuple[int, ...] = ()
+    """The answers that mean no rows, such as 404 for a list below a record that is gone."""
     module: str = ""
     """The module of Harvest's that it belongs to, as in `invoice_feature` of the company."""
 
@@ -199,7 +199,7 @@ class HarvestErrorHandler(ErrorHandler):
             return ErrorResolution(ResponseAction.SUCCESS)
         if response.status_code == 401 and self._refreshes_token:
             return ErrorResolution(ResponseAction.REFRESH_TOKEN_THEN_RETRY, FailureType.config_error)
-        if response.status_code == 404 and self._place.belongs_to_parent:
+        if response.status_code in self._place.nothing_there:
             return ErrorResolution(ResponseAction.IGNORE)
         said = f"Harvest answered {response.status_code} ({quote(response)})"
         rule = _rule_for(response.status_code)

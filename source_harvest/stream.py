@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
+from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ class HarvestStream(HttpStream):
     """The path below the API's address, which is also the list key. Empty: the stream's name."""
     readable_by: ClassVar[str] = "Administrators"
     """Which users Harvest lets read the list."""
+    identified_by: ClassVar[tuple[str, ...]] = ("id",)
+    """The fields that tell the rows of one list apart."""
     module: ClassVar[str] = ""
     """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
     limited_by_start_date: ClassVar[bool] = False
@@ -73,6 +76,8 @@ class HarvestStream(HttpStream):
         self.requests = 0
         self._http_client = transport.client(self.place)
         self._shape = Shape(type(self))
+        fields = self.identified_by
+        self._identity = itemgetter(*fields) if len(fields) == 1 else lambda row: tuple(map(row.get, fields))
 
     @property
     @override
@@ -95,6 +100,11 @@ class HarvestStream(HttpStream):
     def lists(cls) -> "tuple[type[HarvestStream], ...]":
         """The streams whose lists this one is made of."""
         return (cls,)
+
+    @classmethod
+    def asks_for(cls) -> "tuple[type[HarvestStream], ...]":
+        """The streams that Harvest must let a user read for this one."""
+        return cls.lists()
 
     def sibling(self, kind: "type[HarvestStream]") -> "HarvestStream":
         """The stream of that kind in the same read."""
@@ -157,7 +167,13 @@ class HarvestStream(HttpStream):
         Raises `HarvestError`.
         """
         with self._transport.explained(self.place):
-            self._transport.get(f"{self.url_base}{self.first_path({})}?per_page=1", self.place)
+            url = f"{self.first_path(self.any_slice())}?per_page=1"
+            _, response = self._fetch_next_page(None, None, {"url": url})
+            response.close()
+
+    def any_slice(self) -> Slice:
+        """One of its slices."""
+        return {}
 
     def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list; again from the first, with what is new on them, where rows came or went meanwhile.
@@ -166,7 +182,7 @@ class HarvestStream(HttpStream):
         """
         tally: Tally | None = None
         for reading in range(READINGS):
-            tally = Tally(tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
+            tally = Tally(self._identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
             try:
                 for page in self.pages(stream_slice):
                     tally.add(page)
@@ -219,8 +235,8 @@ class HarvestStream(HttpStream):
         return Place(self.resource or self.name, self.readable_by, module=self.module)
 
     @property
-    def list_key(self) -> str:
-        """Under which key of an answer the rows are."""
+    def list_key(self) -> str | None:
+        """Under which key of an answer the rows are; None where the answer is a single record."""
         return self.resource or self.name
 
     @property
@@ -289,7 +305,7 @@ class HarvestStream(HttpStream):
 
     def _page(self, response: requests.Response) -> Page:
         try:
-            return Page.of(response, self.list_key)
+            return Page.of(response, self.list_key, self.identified_by)
         except ValueError as error:
             raise self._malformed(str(error)) from error
 

@@ -1,9 +1,10 @@
-"""What each of the 24 tables is to hold, worked out from an emulated account without the connector's help."""
+"""What each table is to hold, worked out from an emulated account without the connector's help."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from emulator import Harvest
+from emulator.single import company_row
 
 Row = dict[str, Any]
 
@@ -41,6 +42,8 @@ FLAT = {
 }
 
 KEYS = {
+    "company": ("full_domain",),
+    "teammates": ("user_id", "id"),
     "user_roles": ("user_id", "role_id"),
     "user_project_tasks": ("user_id", "project_task_id"),
     "time_entry_external_reference": ("time_entry_id", "external_reference_id"),
@@ -68,6 +71,7 @@ def tables(harvest: Harvest) -> dict[str, list[Row]]:
     """Table -> its rows, for an administrator and without a start date."""
     lists = {name: harvest.listed(name) for name in SAME_NAME}
     assignments, task_assignments = harvest.listed("user_assignments"), harvest.listed("task_assignments")
+    managers = [user for user in lists["users"] if "manager" in user["access_roles"]]
     found = {
         **lists,
         "project_users": assignments,
@@ -80,6 +84,10 @@ def tables(harvest: Harvest) -> dict[str, list[Row]]:
         "time_entry_external_reference": list(_external_references(lists["time_entries"])),
         "user_projects": list(_user_projects(assignments, lists["projects"], lists["users"])),
         "user_project_tasks": list(_user_project_tasks(assignments, task_assignments)),
+        "company": [company_row(harvest)],
+        "billable_rates": _children(harvest, lists["users"], "billable_rates", "user_id"),
+        "cost_rates": _children(harvest, lists["users"], "cost_rates", "user_id"),
+        "teammates": _children(harvest, managers, "teammates", "user_id"),
         "user_roles": [{"user_id": u, "role_id": role["id"]} for role in lists["roles"] for u in role["user_ids"]],
     }
     return {name: [_finished(name, dict(row)) for row in rows] for name, rows in found.items()}

@@ -2,6 +2,7 @@
 
 from source_harvest.stream import HarvestStream
 from source_harvest.streams.clients import Clients, Contacts
+from source_harvest.streams.company import Company
 from source_harvest.streams.estimates import (
     EstimateItemCategories,
     EstimateLineItems,
@@ -26,9 +27,10 @@ from source_harvest.streams.projects import (
 from source_harvest.streams.roles import Roles, UserRoles
 from source_harvest.streams.tasks import Tasks
 from source_harvest.streams.time_entries import TimeEntries, TimeEntryExternalReference
-from source_harvest.streams.users import Users
+from source_harvest.streams.users import BillableRates, CostRates, Teammates, Users
 
 STREAMS: tuple[type[HarvestStream], ...] = (
+    Company,
     Clients,
     Contacts,
     Invoices,
@@ -53,4 +55,7 @@ STREAMS: tuple[type[HarvestStream], ...] = (
     Roles,
     UserRoles,
     Users,
+    BillableRates,
+    CostRates,
+    Teammates,
 )

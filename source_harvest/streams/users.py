@@ -1,6 +1,16 @@
-"""Users."""
+"""Users, what an hour of each is worth, and who manages whom."""
 
-from source_harvest.stream import HarvestStream
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from source_harvest.children import BelowEachParent
+from source_harvest.stream import HarvestStream, Slice
+
+if TYPE_CHECKING:
+    from source_harvest.reader import Reader
 
 
 class Users(HarvestStream):
@@ -23,3 +33,56 @@ class Users(HarvestStream):
             "managed_projects_invoice_manager",
         ),
     }
+
+
+class _BelowEachUser(BelowEachParent):
+    """What Harvest lists for one user at a time, without saying for whom."""
+
+    parent = Users
+    parent_key = "user_id"
+    foreign_keys = {"user_id": "users"}
+
+    @override
+    def any_slice(self) -> Slice:
+        user = self._transport.get(f"{self.url_base}users/me", self.place)
+        return {self.parent_key: user["id"]}
+
+
+class BillableRates(_BelowEachUser):
+    """What an hour of a user's is billed at, from a day on and up to another.
+
+    https://help.getharvest.com/api-v2/users-api/users/billable-rates/
+
+    It is the user's default, for projects that have no rate of their own.
+    """
+
+    readable_by = "Administrators and Managers who may see billable rates"
+    below_parent = "billable_rates"
+
+
+class CostRates(_BelowEachUser):
+    """What an hour of a user's costs the company, from a day on and up to another.
+
+    https://help.getharvest.com/api-v2/users-api/users/cost-rates/
+    """
+
+    readable_by = "Administrators"
+    below_parent = "cost_rates"
+
+
+class Teammates(_BelowEachUser):
+    """A user whom a manager manages.
+
+    https://help.getharvest.com/api-v2/users-api/users/teammates/
+    """
+
+    primary_key = ["user_id", "id"]
+    readable_by = "Administrators"
+    below_parent = "teammates"
+    nothing_there = (404, 422)  # the user is gone, or was made no manager meanwhile
+
+    @override
+    def _to_visit(self, reader: "Reader", began: datetime) -> Iterator[int]:
+        for id_ in super()._to_visit(reader, began):
+            if "manager" in (self._parents[id_]["access_roles"] or ()):
+                yield id_
