@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.errors import config_error, shown
 from source_harvest.spans import Span
+
+if TYPE_CHECKING:
+    from source_harvest.stream import HarvestStream
 
 # Asked for again at the start of an incremental read, because a change shows in Harvest's lists a little later than
 # its time says. The rows that come twice are the same rows, and their key removes them.
@@ -95,21 +98,25 @@ class Bookmark:
         return found
 
 
-def bookmark_of(stream: str, state: Mapping[str, Any], cursor_field: str) -> Bookmark:
-    """What a state says; nothing for a state that says to read everything.
+def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
+    """What a stream's state says; nothing where it says to read everything. The stream takes back what it kept there.
 
-    Takes the states of this connector and those of Airbyte's earlier one: {"updated_at": …}, and a form per parent,
-    which left out children of old parents and so is read anew.
+    Takes the states of this connector and those of Airbyte's earlier one: {"updated_at": …}, {"to": "20240131"} for
+    reports, and a form per parent, which left out children of old parents and so is read anew.
     Raises a config `HarvestError` for anything else, a state of a newer connector included.
     """
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
         return Bookmark()
+    cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
     try:
-        return _parsed(state, cursor_field)
+        stream.recall(own)
+        if state.keys() == {"to"}:
+            state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
+        return _parsed({key: value for key, value in state.items() if key not in own}, cursor_field)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
-            f'The state of the stream "{stream}" cannot be read: it is {shown(dict(state))}, where a moment such as '
-            f'{{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
+            f'The state of the stream "{stream.name}" cannot be read: it is {shown(dict(state))}, where a moment such '
+            f'as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
             "or use the version of the connector that wrote it."
         ) from None
 

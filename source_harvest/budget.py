@@ -58,6 +58,8 @@ class Limit:
         self._default_wait = default_wait.total_seconds()
         self._lock = Lock()
         self._turns: list[Turn] = []
+        self._reserved: list[Turn] = []
+        self._planned = 0
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
@@ -66,6 +68,14 @@ class Limit:
 
         Raises `SyncGivenUpError`.
         """
+        with self._lock:
+            if self._reserved:
+                turn = self._reserved.pop()
+                turn.over_at = time.monotonic() + self._window + self._slack
+                return turn
+        return self._next_turn(gate)
+
+    def _next_turn(self, gate: Gate) -> Turn:
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -75,6 +85,22 @@ class Limit:
                     self._turns.append(turn)
                     return turn
             gate.nap(min(wait, LOG_INTERVAL))
+
+    def reserve(self, gate: Gate) -> None:
+        """Waits as `acquire` does, so that one that acquires afterwards need not.
+
+        Raises `SyncGivenUpError`.
+        """
+        turn = self._next_turn(gate)
+        with self._lock:
+            self._reserved.append(turn)
+
+    def plan(self, requests: int) -> tuple[int, int]:
+        """So many more will come. Returns how many were planned in all, and the minutes that they take at least."""
+        with self._lock:
+            self._planned += requests
+            windows = max(0, math.ceil(self._planned / self._allowed) - 1)
+            return self._planned, math.ceil(windows * self._window / 60)
 
     def answered(self, turn: Turn) -> None:
         """The request of that turn was answered, so it arrived at Harvest before now."""
@@ -120,13 +146,13 @@ class PatientSession(AnswerSession):
         super().__init__(connections, gate.make_room)
         self._gate = gate
         self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
-        self._reports = Limit(
+        self.reports = Limit(
             "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_SLACK, REPORTS_DEFAULT_WAIT
         )
 
     def limit_for(self, request: requests.PreparedRequest) -> Limit:
         """The limit that a request counts against."""
-        return self._reports if "/reports/" in urlsplit(str(request.url)).path else self._general
+        return self.reports if "/reports/" in urlsplit(str(request.url)).path else self._general
 
     @override
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:

@@ -32,6 +32,12 @@ class Settings:
     """How much of Harvest's rate limit to use, in percent."""
     child_full_read_days: int
     """After how many days messages and payments of every invoice and estimate are read again; 0: in each sync."""
+    report_period: str
+    """day, week, month or year: what a row of a report is about."""
+    report_lookback_days: int
+    """For how many days after its end a period may still change in reports."""
+    include_fixed_fee: bool | None
+    """Whether reports count projects with a fixed fee; None: as Harvest does if it is not told."""
     api_url: str
     """Without a slash at its end."""
     identity_url: str
@@ -58,6 +64,9 @@ class Settings:
             num_workers=_number(config, "num_workers", spec),
             rate_limit_percent=_number(config, "rate_limit_percent", spec),
             child_full_read_days=_number(config, "child_full_read_days", spec),
+            report_period=config.get("report_period") or spec["properties"]["report_period"]["default"],
+            report_lookback_days=_number(config, "report_lookback_days", spec),
+            include_fixed_fee=config.get("include_fixed_fee"),
             api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
             identity_url=_url(config, "identity_url", spec),
         )

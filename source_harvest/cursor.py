@@ -26,15 +26,15 @@ class StreamCursor(Cursor):
         self._when_over = when_over
         self._lock = Lock()
         self._open_partitions = 0
-        self._final: State | None = None
+        self._final: Callable[[], State] | None = None
 
     def announce(self) -> None:
         """One more partition is going to be read."""
         with self._lock:
             self._open_partitions += 1
 
-    def all_announced(self, final: State) -> None:
-        """No more partitions will come; when all of them are read, this is the state."""
+    def all_announced(self, final: Callable[[], State]) -> None:
+        """No more partitions will come; when all of them are read, this gives the state."""
         with self._lock:
             self._final = final
             self._emit_if_complete()
@@ -51,12 +51,12 @@ class StreamCursor(Cursor):
 
     def _emit_if_complete(self) -> None:
         if self._final is not None and self._open_partitions == 0:
-            self._emit(self._final)
+            self._emit(self._final())
 
     @property
     @override
     def state(self) -> MutableMapping[str, Any]:
-        return dict(self._final or {})
+        return dict(self._final() if self._final else {})
 
     @override
     def observe(self, record: Record) -> None:

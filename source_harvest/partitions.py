@@ -41,6 +41,7 @@ class StreamPartitions(PartitionGenerator):
         with as_documented(stream.place):
             slices = list(stream.slices(reader, began))
         for stream_slice in slices:
+            stream.before_slice()
             yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
         reader.finish(began)
 

@@ -87,7 +87,7 @@ class Reader:
 
     def finish(self, began: datetime) -> None:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
-        self.cursor.all_announced(self._state(self.stream.reached(self, began)))
+        self.cursor.all_announced(lambda: self._state(self.stream.reached(self, began)))
 
     def _checkpoint(self) -> None:
         if self._remembers:
@@ -95,7 +95,7 @@ class Reader:
 
     def _state(self, bookmark: Bookmark) -> State:
         column = self.stream.cursor_column
-        return bookmark.state(column) if column else {NO_CURSOR_STATE_KEY: True}
+        return {**bookmark.state(column), **self.stream.keep()} if column else {NO_CURSOR_STATE_KEY: True}
 
     def _log_summary(self) -> None:
         seconds = time.monotonic() - self._began

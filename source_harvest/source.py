@@ -156,6 +156,6 @@ def _reader(
     bookmark = Bookmark()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
-        bookmark = bookmark_of(stream.name, states.get_stream_state(stream.name, None), stream.cursor_column)
+        bookmark = bookmark_of(stream, states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
     return Reader(stream, bookmark, start, settings.child_full_read_days, remembers=is_incremental)

@@ -44,6 +44,10 @@ class Span:
         """As Harvest's filters."""
         return {name: end for name, end in zip(("from", "to"), self.ends, strict=True) if end}
 
+    def covers(self, first: date, last: date) -> bool:
+        """Whether it has all the days [first, last]."""
+        return (self.first or date.min) <= first and last <= (self.last or date.max)
+
     def before(self, day: date) -> Span:
         """The part of it before a day."""
         return Span(self.first, day - DAY)

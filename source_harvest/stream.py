@@ -66,6 +66,8 @@ class HarvestStream(HttpStream):
     business_date: ClassVar[str] = ""
     """The day by which Harvest filters the list with `from` and `to`, and sorts it, newest first."""
 
+    kept_in_state: ClassVar[tuple[str, ...]] = ()
+    """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
     takes_at_once: ClassVar[bool] = True
     """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
@@ -133,6 +135,9 @@ class HarvestStream(HttpStream):
         """What is left to read when its lists have been read, which began at that moment."""
         return ()
 
+    def before_slice(self) -> None:
+        """Waits until the next slice had better be begun."""
+
     def read_slice(self, stream_slice: Slice) -> Iterable[Row]:
         """The records of one slice.
 
@@ -146,6 +151,16 @@ class HarvestStream(HttpStream):
     def reached(self, reader: "Reader", began: datetime) -> Bookmark:
         """Where the stream is when all has been read that began at that moment."""
         return Bookmark(cursor=began)
+
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        """Takes back what it kept in its state.
+
+        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` for what it never kept there.
+        """
+
+    def keep(self) -> Mapping[str, Any]:
+        """What else than a bookmark is to be in its state, as JSON."""
+        return {}
 
     @override
     def read_records(
@@ -265,7 +280,7 @@ class HarvestStream(HttpStream):
         stream_slice: Slice | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> MutableMapping[str, Any]:
-        if next_page_token:
+        if next_page_token or self.list_key is None:
             return {}
         filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
         if "updated_since" in filters:

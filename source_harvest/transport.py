@@ -1,12 +1,12 @@
 """The way to Harvest: one session for all streams, with its credentials, headers, limits and timeouts."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from threading import Lock
-from typing import Any
+from threading import Lock, RLock
+from typing import Any, TypeVar
 
 from airbyte_cdk.sources.streams.http import HttpClient
 
@@ -20,6 +20,8 @@ from source_harvest.gate import Gate
 from source_harvest.logs import quiet
 
 logger = logging.getLogger("airbyte")
+
+T = TypeVar("T")
 
 # Harvest asks for the application's name and a way to reach its makers.
 USER_AGENT = f"source-harvest/{version('source-harvest')} (https://docs.airbyte.com/integrations/sources/harvest)"
@@ -42,8 +44,8 @@ class Transport:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._account_lock = Lock()
         self._rejection_lock = Lock()
-        self._company_lock = Lock()
-        self._company: Mapping[str, Any] | None = None
+        self._found_lock = RLock()
+        self._found: dict[object, Any] = {}
         self._rejection: HarvestError | None = None
         self._is_account_confirmed = False
 
@@ -109,11 +111,31 @@ class Transport:
 
     def _is_off(self, module: str) -> bool:
         """Whether the company says so. Only administrators may ask, so for others it is not known."""
-        with self._company_lock:
-            if self._company is None:
-                try:
-                    company = self.get(f"{self.settings.api_url}/company", accounts.COMPANY)
-                except HarvestError:
-                    company = None
-                self._company = company if isinstance(company, Mapping) else {}
-            return self._company.get(f"{module}_feature") is False
+        return self.company().get(f"{module}_feature") is False
+
+    def company(self) -> Mapping[str, Any]:
+        """The account's settings; empty where the user may not see them, as only administrators may."""
+        return self.once("company", self._ask_for_company)
+
+    def _ask_for_company(self) -> Mapping[str, Any]:
+        try:
+            company = self.get(f"{self.settings.api_url}/company", accounts.COMPANY)
+        except HarvestError:
+            company = None
+        return company if isinstance(company, Mapping) else {}
+
+    def once(self, what: object, find: Callable[[], T]) -> T:
+        """What is found out once in a command, however many need it."""
+        with self._found_lock:
+            if what not in self._found:
+                self._found[what] = find()
+            found: T = self._found[what]
+            return found
+
+    def plan_reports(self, requests: int) -> tuple[int, int]:
+        """So many more requests for reports will come; returns how many in all, and how many minutes they take."""
+        return self._session.reports.plan(requests)
+
+    def await_report(self) -> None:
+        """Returns when a report may be asked for, so that nobody keeps others from reading while waiting for that."""
+        self._session.reports.reserve(self.gate)

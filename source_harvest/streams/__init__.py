@@ -24,6 +24,18 @@ from source_harvest.streams.projects import (
     UserProjects,
     UserProjectTasks,
 )
+from source_harvest.streams.reports import (
+    ExpensesCategories,
+    ExpensesClients,
+    ExpensesProjects,
+    ExpensesTeam,
+    ProjectBudget,
+    TimeClients,
+    TimeProjects,
+    TimeTasks,
+    TimeTeam,
+    Uninvoiced,
+)
 from source_harvest.streams.roles import Roles, UserRoles
 from source_harvest.streams.tasks import Tasks
 from source_harvest.streams.time_entries import TimeEntries, TimeEntryExternalReference
@@ -58,4 +70,14 @@ STREAMS: tuple[type[HarvestStream], ...] = (
     BillableRates,
     CostRates,
     Teammates,
+    TimeClients,
+    TimeProjects,
+    TimeTasks,
+    TimeTeam,
+    ExpensesClients,
+    ExpensesProjects,
+    ExpensesCategories,
+    ExpensesTeam,
+    Uninvoiced,
+    ProjectBudget,
 )

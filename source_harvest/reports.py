@@ -1,0 +1,256 @@
+"""Harvest's reports as facts: one row for each subject, currency and calendar period."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import date, datetime, timedelta
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import requests
+from typing_extensions import override
+
+from source_harvest.answer import Page, Row
+from source_harvest.bookmark import Bookmark
+from source_harvest.errors import config_error
+from source_harvest.packing import packed, unpacked
+from source_harvest.periods import WEEK_DAYS, Calendar, Period, local_day
+from source_harvest.signed_in import SignedInUser
+from source_harvest.spans import Span
+from source_harvest.stream import HarvestStream, Slice
+from source_harvest.transport import Transport
+
+if TYPE_CHECKING:
+    from source_harvest.reader import Reader
+
+logger = logging.getLogger("airbyte")
+
+# Nothing was tracked before this day.
+EARLIEST = date(1990, 1, 1)
+
+# A subject and a period as one number: the subject's id times this, plus the ordinal of the period's first day.
+DAYS = 10_000_000
+
+
+class DayStream(HarvestStream):
+    """A report, as of a day: that of the user behind the credentials."""
+
+    takes_at_once = False
+    list_key = "results"
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._time_zone: str | None = None
+
+    @classmethod
+    @override
+    def lists(cls) -> tuple[type[HarvestStream], ...]:
+        return (SignedInUser,)
+
+    @override
+    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+        self._time_zone = rows[0].get("timezone")
+        return ()
+
+    @override
+    def before_slice(self) -> None:
+        self._transport.await_report()
+
+    def today(self, moment: datetime) -> date:
+        """Which day it is there at a moment."""
+        return local_day(moment, self._time_zone)
+
+
+class ReportStream(DayStream):
+    """A report on periods that never overlap, so that its rows can be summed.
+
+    Harvest restates the past when somebody edits it. So a period is read in each sync until it was read
+    `report_lookback_days` after its end. Where a subject has nothing left in a period, its row becomes zeros: if there
+    were no row, the one from before would stand.
+    """
+
+    cursor_field = "period_end"
+    text_keys = ("currency", "period_start")
+    limited_by_start_date = True
+    kept_in_state = ("period", "from", "include_fixed_fee", "subjects")
+    subject: ClassVar[str]
+    """The column with the id of whom or what a row is about."""
+    counts: ClassVar[tuple[type[HarvestStream], ...]]
+    """The streams whose rows it counts, by their business date."""
+    knows_fixed_fees: ClassVar[bool] = True
+    """Whether Harvest can be told to count projects with a fixed fee, or not to."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "subject"):
+            cls.primary_key = [cls.subject, "currency", "period_start"]
+            cls.identified_by = (cls.subject, "currency")
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        settings = transport.settings
+        self._lookback = timedelta(days=settings.report_lookback_days)
+        self._include_fixed_fee = settings.include_fixed_fee if self.knows_fixed_fees else None
+        self._kept: Mapping[str, Any] = {}
+        self._from: date | None = None
+        self._subjects: dict[date, set[tuple[int, str]]] = {}
+        self._began: date | None = None
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return cls.counts[:1]  # a probe of its own would use up one of the hundred requests
+
+    # What its state says besides when it was read.
+
+    @override
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        self._kept = kept
+        self._from = date.fromisoformat(kept["from"]) if "from" in kept else None
+        for currency, text in kept.get("subjects", {}).items():
+            for number in unpacked(text):
+                id_, day = divmod(number, DAYS)
+                self._subjects.setdefault(date.fromordinal(day), set()).add((id_, currency))
+
+    @override
+    def keep(self) -> Mapping[str, Any]:
+        numbers: dict[str, list[int]] = {}
+        for day, subjects in list(self._subjects.items()):  # slices that end meanwhile add to it
+            if self._began is None or self._calendar.period_of(day).last >= self._began - self._lookback:
+                for id_, currency in subjects:
+                    numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
+        kept = {
+            "period": str(self._calendar),
+            "from": self._from.isoformat() if self._from else None,
+            "include_fixed_fee": self._include_fixed_fee,
+            "subjects": {currency: packed(sorted(found)) for currency, found in sorted(numbers.items())},
+        }
+        return {name: value for name, value in kept.items() if value is not None}
+
+    @cached_property
+    def _calendar(self) -> Calendar:
+        kind, before = self._transport.settings.report_period, str(self._kept.get("period"))
+        if kind != "week":
+            return Calendar(kind)
+        day = self._transport.company().get("week_start_day") or before.removeprefix("week from ")
+        return Calendar(kind, day if day in WEEK_DAYS else WEEK_DAYS[0])
+
+    # Which periods are read.
+
+    @override
+    def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
+        if (before := self._kept.get("period", str(self._calendar))) != str(self._calendar):
+            raise config_error(
+                f"Until now {self.name} was read by {before}, and is now to be read by {self._calendar}. Clear the "
+                "stream's data, so that no day counts twice, or set the report period back."
+            )
+        if reader.bookmark != Bookmark() and self._kept.get("include_fixed_fee") != self._include_fixed_fee:
+            logger.info("%s: include_fixed_fee is not what it was, so all periods are read anew", self.name)
+            reader.start_anew()
+        self._began = self.today(reader.bookmark.began or began)
+        periods = list(self._to_read(reader, self.today(began)))
+        planned, minutes = self._transport.plan_reports(len(periods))
+        logger.info(
+            "%s: %d requests, one for each %s. With the reports before it %d are planned in this sync, of which "
+            "Harvest allows 100 in 15 minutes: about %d minutes",
+            *(self.name, len(periods), self._calendar.kind, planned, minutes),
+        )
+        for period in periods:
+            yield {"from": f"{period.first:%Y%m%d}", "to": f"{period.last:%Y%m%d}", "period": period}
+
+    def _to_read(self, reader: Reader, today: date) -> Iterator[Period]:
+        """The periods that were not read yet, or not yet late enough, in their order."""
+        read_on = self.today(reader.bookmark.cursor) if reader.bookmark.cursor else None
+        start = date.fromisoformat(reader.start[:10]) if reader.start else None
+        settled = read_on - self._lookback if read_on else EARLIEST
+        if read_on is None or (self._from and (start is None or start < self._from)):
+            first = start or self._first_day(today)
+        else:
+            first = max(settled, start or settled)
+        for period in self._calendar.periods(max(first, EARLIEST), today):
+            is_settled = period.last < settled and not (self._from and period.first < self._from)
+            is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < today
+            if not (is_settled or is_done):
+                yield period
+
+    def _first_day(self, today: date) -> date:
+        """The first day that may have something to report."""
+        return min(self._transport.once(kind, partial(self._first_day_of, kind, today)) for kind in self.counts)
+
+    def _first_day_of(self, counted: type[HarvestStream], today: date) -> date:
+        """The first day of the first period in which something was counted, found by halving all time."""
+        source, periods = self.sibling(counted), list(self._calendar.periods(EARLIEST, today))
+
+        def is_begun(period: Period) -> bool:
+            with self._transport.explained(self.place):
+                url = f"{self.url_base}{source.list_key}?to={period.last.isoformat()}&per_page=1"
+                return bool(self._transport.get(url, self.place)[source.list_key])
+
+        index = bisect_left(periods, True, key=is_begun)
+        return periods[index].first if index < len(periods) else today
+
+    @override
+    def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
+        reader.finished_span(reader.bookmark.began or began, Span(*stream_slice["period"]))
+
+    @override
+    def reached(self, reader: Reader, began: datetime) -> Bookmark:
+        self._from = self._reaches_back_to(reader)
+        return Bookmark(cursor=reader.bookmark.began or began)
+
+    def _reaches_back_to(self, reader: Reader) -> date | None:
+        """The first day of all that was read; None where that is everything."""
+        if not reader.start:
+            return None
+        first = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first
+        if reader.bookmark.cursor is None:
+            return first
+        return min(first, self._from) if self._from else None
+
+    # How a report is asked for, and what its rows become.
+
+    @override
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        params = super().request_params(stream_state, stream_slice, next_page_token)
+        if params and self._include_fixed_fee is not None:
+            params["include_fixed_fee"] = str(self._include_fixed_fee).lower()
+        return params
+
+    @override
+    def _page(self, response: requests.Response) -> Page:
+        """The page, with one row for each subject and currency, also where the user may not see the currencies."""
+        page = super()._page(response)
+        rows: dict[tuple[int, str], Row] = {}
+        for row in page.rows:
+            row["currency"] = row.get("currency") or ""
+            same = rows.setdefault((row[self.subject], row["currency"]), row)
+            if same is not row:
+                same.update((number, same[number] + row[number]) for number in self._numbers if number in row)
+        page.rows[:] = rows.values()
+        return page
+
+    @override
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        period = stream_slice["period"]
+        days = dict(zip(("period_start", "period_end"), map(date.isoformat, period), strict=True))
+        found: set[tuple[int, str]] = set()
+        for page in self.complete_pages(stream_slice):
+            for row in page.rows:
+                found.add((row[self.subject], row["currency"]))
+                yield self._shape.record({**row, **days})
+        for id_, currency in self._subjects.get(period.first, set()) - found:
+            zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
+            yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
+        self._subjects[period.first] = found
+
+    @cached_property
+    def _numbers(self) -> list[str]:
+        """The columns that can be summed."""
+        return [name for name, column in self.get_json_schema()["properties"].items() if "number" in column["type"]]

@@ -1,0 +1,176 @@
+"""Reports: what was worked, spent, and not invoiced yet in each period, and how budgets stand."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from source_harvest.answer import Row
+from source_harvest.reports import DayStream, ReportStream
+from source_harvest.stream import HarvestStream, Slice
+from source_harvest.streams.expenses import Expenses
+from source_harvest.streams.invoices import Invoices
+from source_harvest.streams.time_entries import TimeEntries
+
+if TYPE_CHECKING:
+    from source_harvest.reader import Reader
+
+
+class _TimeReport(ReportStream):
+    """Hours, and what they are worth.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
+    """
+
+    readable_by = TimeEntries.readable_by
+    counts = (TimeEntries,)
+
+
+class TimeClients(_TimeReport):
+    """The time of a period by client.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
+    """
+
+    resource = "reports/time/clients"
+    subject = "client_id"
+    foreign_keys = {"client_id": "clients"}
+
+
+class TimeProjects(_TimeReport):
+    """The time of a period by project.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
+    """
+
+    resource = "reports/time/projects"
+    subject = "project_id"
+    foreign_keys = {"project_id": "projects", "client_id": "clients"}
+
+
+class TimeTasks(_TimeReport):
+    """The time of a period by task.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
+    """
+
+    resource = "reports/time/tasks"
+    subject = "task_id"
+    foreign_keys = {"task_id": "tasks"}
+
+
+class TimeTeam(_TimeReport):
+    """The time of a period by person.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
+    """
+
+    resource = "reports/time/team"
+    subject = "user_id"
+    foreign_keys = {"user_id": "users"}
+
+
+class _ExpenseReport(ReportStream):
+    """What was spent."""
+
+    module = Expenses.module
+    readable_by = Expenses.readable_by
+    counts = (Expenses,)
+    knows_fixed_fees = False
+
+
+class ExpensesClients(_ExpenseReport):
+    """The expenses of a period by client.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/expense-reports/
+    """
+
+    resource = "reports/expenses/clients"
+    subject = "client_id"
+    foreign_keys = {"client_id": "clients"}
+
+
+class ExpensesProjects(_ExpenseReport):
+    """The expenses of a period by project.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/expense-reports/
+    """
+
+    resource = "reports/expenses/projects"
+    subject = "project_id"
+    foreign_keys = {"project_id": "projects", "client_id": "clients"}
+
+
+class ExpensesCategories(_ExpenseReport):
+    """The expenses of a period by category.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/expense-reports/
+    """
+
+    resource = "reports/expenses/categories"
+    subject = "expense_category_id"
+    foreign_keys = {"expense_category_id": "expense_categories"}
+
+
+class ExpensesTeam(_ExpenseReport):
+    """The expenses of a period by person.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/expense-reports/
+    """
+
+    resource = "reports/expenses/team"
+    subject = "user_id"
+    foreign_keys = {"user_id": "users"}
+
+
+class Uninvoiced(ReportStream):
+    """What of a period's time and expenses could still be invoiced, for every billable project.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/uninvoiced-report/
+
+    What is left of a fixed fee stands in each period, so these rows are not to be summed over periods.
+    """
+
+    resource = "reports/uninvoiced"
+    module = Invoices.module
+    readable_by = Invoices.readable_by
+    subject = "project_id"
+    counts = (TimeEntries, Expenses)
+    foreign_keys = {"project_id": "projects", "client_id": "clients"}
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (Invoices,)
+
+
+class ProjectBudget(DayStream):
+    """How a project's budget stood on the day of a sync: one sync a day makes a history.
+
+    https://help.getharvest.com/api-v2/reports-api/reports/project-budget-report/
+    """
+
+    resource = "reports/project_budget"
+    primary_key = ["project_id", "snapshot_date"]
+    cursor_field = "snapshot_date"
+    text_keys = ("snapshot_date",)
+    identified_by = ("project_id",)
+    readable_by = "everyone"
+    foreign_keys = {"project_id": "projects", "client_id": "clients"}
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (TimeEntries,)
+
+    @override
+    def slices(self, reader: "Reader", began: datetime) -> Iterator[Slice]:
+        self._transport.plan_reports(1)
+        yield {}
+
+    @override
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        for page in self.complete_pages(stream_slice):
+            day = self.today(page.moment).isoformat()
+            yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)
