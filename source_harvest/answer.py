@@ -171,10 +171,12 @@ class Tally:
         self._column = "updated_at" if is_filtered else "created_at"
         self._began: str | None = None
         self._announced: list[int] = []
+        self._pages = 0
         self._has_newcomers = False
 
     def add(self, page: Page) -> None:
         """One page more. Rows that the reading before handed on, and that did not change, are taken off it."""
+        self._pages += 1
         if self._began is None:
             self._began = timestamp(page.moment)
             self._seen.update(map(self._identity, page.rows))
@@ -195,6 +197,11 @@ class Tally:
         if not self._announced:
             return True
         return len(self.ids) == self._announced[0] == self._announced[-1] and not self._has_newcomers
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether that can be told: where a list has several pages, by their announcements alone."""
+        return self._pages == 1 or bool(self._announced)
 
     @property
     def is_as_before(self) -> bool:

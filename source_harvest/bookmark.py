@@ -110,6 +110,8 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
     cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
     try:
         stream.recall(own)
+        if state.keys() == own.keys():
+            return Bookmark()
         if state.keys() == {"to"}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
         return _parsed({key: value for key, value in state.items() if key not in own}, cursor_field)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum, auto
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
@@ -60,6 +60,8 @@ class BelowEachParent(HarvestStream):
         super().__init__(transport)
         self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
+        self.when_visited: Callable[..., None] | None = None
+        """Is told the name, a parent's id, its children's ids, and `is_whole`. All of them are then asked for."""
         self._progress: Progress | None = None
 
     @property
@@ -88,12 +90,17 @@ class BelowEachParent(HarvestStream):
         return ()
 
     @override
+    def members(self, rows: list[Row]) -> Iterable[tuple[int, set[int]]]:
+        return ()  # the rows of its list are the parents
+
+    @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
         parent_ids = list(self._to_visit(reader, began))
         reader.expect(len(parent_ids))
         self._progress = Progress(self.name, parent_ids)
         for parent_id in parent_ids:
-            yield {self.parent_key: parent_id, "updated_since": reader.since}
+            asked = None if self.when_visited else reader.since
+            yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": reader.since}
 
     @override
     def first_path(self, stream_slice: Slice) -> str:
@@ -101,10 +108,14 @@ class BelowEachParent(HarvestStream):
 
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
-        for page in self.complete_pages(stream_slice):
-            for row in changed_since(page.rows, stream_slice["updated_since"]):
-                row[self.parent_key] = stream_slice[self.parent_key]
+        parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
+        for page in self.complete_pages(stream_slice, doubts.set):
+            ids.update(row["id"] for row in page.rows)
+            for row in changed_since(page.rows, stream_slice["changed_since"]):
+                row[self.parent_key] = parent_id
                 yield self._shape.record(row)
+        if self.when_visited:
+            self.when_visited(self.name, parent_id, ids, is_whole=not doubts.is_set())
 
     @override
     def parent_gone(self) -> None:
@@ -136,6 +147,7 @@ class ChildStream(BelowEachParent):
 
     cursor_field = "updated_at"
     limited_by_start_date = True
+    is_refused_as_one = False
     living_states: ClassVar[tuple[str, ...]]
     """The states of a parent in which more children are to be expected."""
 

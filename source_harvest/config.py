@@ -38,6 +38,8 @@ class Settings:
     """For how many days after its end a period may still change in reports."""
     include_fixed_fee: bool | None
     """Whether reports count projects with a fixed fee; None: as Harvest does if it is not told."""
+    deleted_records_days: int
+    """After how many days a list is read whole to see what was deleted; 0: in each sync."""
     api_url: str
     """Without a slash at its end."""
     identity_url: str
@@ -67,6 +69,7 @@ class Settings:
             report_period=config.get("report_period") or spec["properties"]["report_period"]["default"],
             report_lookback_days=_number(config, "report_lookback_days", spec),
             include_fixed_fee=config.get("include_fixed_fee"),
+            deleted_records_days=_number(config, "deleted_records_days", spec),
             api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
             identity_url=_url(config, "identity_url", spec),
         )

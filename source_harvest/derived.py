@@ -45,6 +45,10 @@ class EmbeddedStream(HarvestStream):
         for row in changed_since(rows, reader.since):
             yield from map(self._shape.record, self._inside(row))
 
+    @override
+    def members(self, rows: list[Row]) -> Iterable[tuple[int, set[int]]]:
+        return [(row["id"], {record[self.id_column] for record in self._inside(row)}) for row in rows]
+
     def _inside(self, row: Row) -> Iterator[Row]:
         embedded = row[self.embedded_in]
         items = [embedded] if isinstance(embedded, dict) else embedded

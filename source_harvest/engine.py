@@ -27,6 +27,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_harvest.census import CensusStream
 from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError
 from source_harvest.gate import Gate
@@ -34,6 +35,7 @@ from source_harvest.listing import Listing
 from source_harvest.logs import quiet
 from source_harvest.partitions import StreamPartitions, UnknownStream
 from source_harvest.reader import Reader
+from source_harvest.signed_in import SignedInUser
 from source_harvest.stream import HarvestStream
 
 # Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
@@ -48,6 +50,7 @@ class Engine:
         self._gate = gate
         self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
+        self._census: CensusStream | None = None
 
     def read(self, readers: list[Reader], unknown: list[str]) -> Iterator[AirbyteMessage]:
         """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
@@ -83,7 +86,11 @@ class Engine:
         )
 
     def _known(self, readers: list[Reader]) -> Iterator[DefaultStream]:
+        own = next((reader for reader in readers if isinstance(reader.stream, CensusStream)), None)
+        self._census = own.stream if own and isinstance(own.stream, CensusStream) else None
         listings, whole = self._listings(readers, whole=False), self._listings(readers, whole=True)
+        if own and self._census:
+            self._census.begin(own, readers, listings[SignedInUser])
         for reader in readers:
             stream = reader.stream
             reader.connect(partial(self._emit_state, stream.name), partial(self._emit_estimate, stream.name))
@@ -116,13 +123,15 @@ class Engine:
             for source in reader.stream.lists():
                 readers_of.setdefault(source, []).append(reader)
         return {
-            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, whole=whole)
+            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, self._census, whole=whole)
             for source, sharing in readers_of.items()
         }
 
     # Both go onto the queue of the records, so that no state overtakes the rows that it vouches for.
 
     def _emit_state(self, stream: str, state: State) -> None:
+        if self._census:
+            self._census.tell_news(stream)
         states = ConnectorStateManager()
         states.update_state_for_stream(stream, None, state)
         self._queue.put(states.create_state_message(stream, None))

@@ -13,6 +13,7 @@ from airbyte_cdk.sources.types import Record
 
 from source_harvest.answer import Page, Row
 from source_harvest.bookmark import OVERLAP, timestamp
+from source_harvest.census import CensusStream
 from source_harvest.errors import as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.reader import Reader
@@ -38,13 +39,24 @@ class Listing:
     for what changed since its first attempt began.
     """
 
-    def __init__(self, source: HarvestStream, readers: list[Reader], gate: Gate, *, whole: bool = False) -> None:
-        """`whole`: all of the list, whatever its readers need."""
+    def __init__(
+        self,
+        source: HarvestStream,
+        readers: list[Reader],
+        gate: Gate,
+        census: CensusStream | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
+        """`whole`: all of the list, whatever its readers need. The `census` is told of all that it has."""
         self._source = source
         self._readers = readers
         self._gate = gate
         self._whole = whole
-        self._since = self._needed()
+        self._census = None if whole else census
+        self._since: str | None = None
+        self._is_in_doubt = False
+        self._is_counted = False
         self._lock = Lock()
         self._is_claimed = False
         self._over = Event()
@@ -74,6 +86,7 @@ class Listing:
 
     def pieces(self) -> list[Piece]:
         """What is known from the start to be read."""
+        self._since = self._needed()
         unfinished = [reader for reader in self._readers if reader.bookmark.spans]
         began = [reader.bookmark.began for reader in unfinished if reader.bookmark.began]
         # Readers beside them that need changes only find them in the last piece.
@@ -135,7 +148,7 @@ class Listing:
     def _read(self, piece: Piece) -> Iterator[Record]:
         since = piece.changed_since or self._since
         entries: int | None = None
-        for page in self._source.complete_pages({"updated_since": since, **piece.span.params}):
+        for page in self._source.complete_pages({"updated_since": since, **piece.span.params}, self._doubt):
             self._gate.check()
             if self._began is None:
                 self._look_at(page)
@@ -169,8 +182,8 @@ class Listing:
 
     def _cut(self, piece: Piece, page: Page) -> tuple[Span | None, list[Span]]:
         """As `spans.cut`; no parts where a span is better read page by page."""
-        is_first_read = any(reader.is_first_read for reader in self._readers)
-        if not (is_first_read and self._source.business_date and page.entries and page.rows) or piece.changed_since:
+        is_read_whole = self._is_counted or any(reader.is_first_read for reader in self._readers)
+        if not (is_read_whole and self._source.business_date and page.entries and page.rows) or piece.changed_since:
             return None, []
         share = (self._announced or 0) / len(page.rows) / SPANS_PER_LIST
         pages_left = math.ceil(page.entries / len(page.rows)) - 1
@@ -186,6 +199,8 @@ class Listing:
 
     def _records(self, rows: list[Row]) -> Iterator[Record]:
         rows = self._not_yet_seen(rows)
+        if self._census:
+            self._census.saw(type(self._source), rows)
         for reader in self._readers:
             stream = reader.stream
             if self._whole:
@@ -208,7 +223,14 @@ class Listing:
     def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""
         needed = [None if self._whole else reader.stream.list_since(reader) for reader in self._readers]
+        if self._census:
+            of_census = self._census.needs(type(self._source))
+            self._is_counted = of_census != ""
+            needed.append(of_census)
         return None if None in needed else min(filter(None, needed))
+
+    def _doubt(self) -> None:
+        self._is_in_doubt = True
 
     def _look_at(self, page: Page) -> None:
         """What the first answer says of the list: when it was read, how long it is, and which states are wrong."""
@@ -248,6 +270,9 @@ class Listing:
                 return
         if self._has_caught_up and self._found < (self._announced or 0):
             logger.warning("%s: %d entries announced, %d found", self._source.name, self._announced, self._found)
+            self._is_in_doubt = True
+        if self._census and not (self._error or self._is_in_doubt or self._is_resumed):
+            self._census.read_whole(type(self._source), self._since)
         self._more.put(None)
         self._over.set()
 

@@ -4,12 +4,13 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
-from source_harvest.errors import as_documented, brief, config_error
+from source_harvest.errors import HarvestError, as_documented, brief, config_error
 from source_harvest.gate import Gate
 from source_harvest.listing import Listing, Piece
 from source_harvest.reader import Reader
@@ -132,9 +133,15 @@ class SlicePartition(ReaderPartition):
     def read(self) -> Iterator[Record]:
         stream = self._reader.stream
         with self._gate.entered(), as_documented(stream.place):
+            if self._reader.is_refused:
+                return
             count = 0
-            for row in stream.read_slice(self._slice):
-                count += 1
-                yield Record(data=row, stream_name=stream.name)
+            try:
+                for row in stream.read_slice(self._slice):
+                    count += 1
+                    yield Record(data=row, stream_name=stream.name)
+            except HarvestError as error:
+                self._reader.is_refused = stream.is_refused_as_one and error.failure_type is FailureType.config_error
+                raise
             self._reader.count(count)
             stream.finished_slice(self._slice, self._reader, self._began)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
@@ -17,6 +17,7 @@ from source_harvest.cursor import State, StreamCursor
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
+    from source_harvest.gate import Gate
     from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
@@ -28,22 +29,26 @@ class Reader:
     def __init__(
         self, stream: HarvestStream, bookmark: Bookmark, start: str | None, full_read_days: int, *, remembers: bool
     ) -> None:
-        """`remembers`: whether the next sync will be given what this one leaves; a full refresh begins anew."""
+        """`remembers` is false for a full refresh, which begins anew."""
         self.stream = stream
         self.bookmark = bookmark if bookmark.reaches_back_to(start) else bookmark.without_unfinished()
         self.start = start
         """From which change on a first read is."""
         self.full_read_days = full_read_days
+        self.is_refused = False
+        """Whether the user may not read it, so that its other slices need not be asked for."""
         self.requests_of_others = 0
         """That other streams made for it."""
-        self._remembers = remembers
+        self.remembers = remembers
+        """Whether the next sync is given what this one leaves."""
         self._rows = 0
         self._lock = Lock()
+        self._is_over = Event()
         self._began = time.monotonic()
 
     def connect(self, emit_state: Callable[[State], None], emit_estimate: Callable[[int], None]) -> None:
         """Where its states, and estimates of how many rows will come, are to go."""
-        self.cursor = StreamCursor(emit_state, self._log_summary)
+        self.cursor = StreamCursor(emit_state, self._end)
         self.expect = emit_estimate
 
     @property
@@ -70,7 +75,7 @@ class Reader:
         with self._lock:
             spans = tuple(merged([*self.bookmark.spans, span]))
             self.bookmark = replace(self.bookmark, began=began, start=self.start, spans=spans)
-            self._checkpoint()
+            self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int) -> None:
         """All parents up to this one are done."""
@@ -78,7 +83,7 @@ class Reader:
             up_to_parent = max(parent_id, self.bookmark.up_to_parent)
             began = self.bookmark.began or began
             self.bookmark = replace(self.bookmark, began=began, start=self.start, up_to_parent=up_to_parent)
-            self._checkpoint()
+            self.checkpoint()
 
     def count(self, rows: int) -> None:
         """So many rows were read."""
@@ -89,15 +94,25 @@ class Reader:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
         self.cursor.all_announced(lambda: self._state(self.stream.reached(self, began)))
 
-    def _checkpoint(self) -> None:
-        if self._remembers:
+    def wait_for_end(self, gate: Gate) -> None:
+        """Waits until nothing more comes of it, whether it succeeded or not.
+
+        Raises `SyncGivenUpError`.
+        """
+        while not self._is_over.wait(timeout=1):
+            gate.check()
+
+    def checkpoint(self) -> None:
+        """Keeps how far it is."""
+        if self.remembers:
             self.cursor.checkpoint(self._state(self.bookmark))
 
     def _state(self, bookmark: Bookmark) -> State:
         column = self.stream.cursor_column
         return {**bookmark.state(column), **self.stream.keep()} if column else {NO_CURSOR_STATE_KEY: True}
 
-    def _log_summary(self) -> None:
+    def _end(self) -> None:
+        self._is_over.set()
         seconds = time.monotonic() - self._began
         requests = self.stream.requests + self.requests_of_others
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)

@@ -1,6 +1,6 @@
 """What all streams share: how a list of Harvest's is asked for, and how its rows become records."""
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from operator import itemgetter
 from threading import Lock
@@ -16,6 +16,7 @@ from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import Bookmark, second_before
 from source_harvest.errors import GoneMidwayError, HarvestError, Place, quote
+from source_harvest.inhabitants import NO_GROUP
 from source_harvest.records import Shape, changed_since
 from source_harvest.transport import Transport
 
@@ -68,6 +69,8 @@ class HarvestStream(HttpStream):
 
     kept_in_state: ClassVar[tuple[str, ...]] = ()
     """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
+    is_refused_as_one: ClassVar[bool] = True
+    """Whether a user who may not read one of its slices may read none. (Of machinery, no fact.)"""
     takes_at_once: ClassVar[bool] = True
     """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
@@ -126,6 +129,10 @@ class HarvestStream(HttpStream):
 
     def take_whole(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
         """A page of a list that is read whole because `needs_whole_lists`."""
+
+    def members(self, rows: list[Row]) -> Iterable[tuple[int, set[int]]]:
+        """The ids of its records in rows of its first list, in groups: each under that of the record it belongs to."""
+        return [(NO_GROUP, {row["id"] for row in rows})]
 
     def needs_whole_lists(self) -> bool:
         """Whether, having read what changed in its lists, it needs the rest of them too."""
@@ -190,10 +197,10 @@ class HarvestStream(HttpStream):
         """One of its slices."""
         return {}
 
-    def complete_pages(self, stream_slice: Slice) -> Iterator[Page]:
+    def complete_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
         """The pages of a list; again from the first, with what is new on them, where rows came or went meanwhile.
 
-        Raises `HarvestError`.
+        Calls `in_doubt` where it cannot be told that they hold all that there is. Raises `HarvestError`.
         """
         tally: Tally | None = None
         for reading in range(READINGS):
@@ -207,9 +214,12 @@ class HarvestStream(HttpStream):
                     raise
                 continue  # its first page tells whether the record that it belongs to was deleted
             if tally.is_complete:
+                if not tally.is_certain:
+                    in_doubt()
                 return
             if tally.is_as_before:
                 break
+        in_doubt()
         self.logger.warning("%s: %s", self.name, tally)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:

@@ -3,6 +3,7 @@
 from source_harvest.stream import HarvestStream
 from source_harvest.streams.clients import Clients, Contacts
 from source_harvest.streams.company import Company
+from source_harvest.streams.deleted_records import DeletedRecords
 from source_harvest.streams.estimates import (
     EstimateItemCategories,
     EstimateLineItems,
@@ -80,4 +81,5 @@ STREAMS: tuple[type[HarvestStream], ...] = (
     ExpensesTeam,
     Uninvoiced,
     ProjectBudget,
+    DeletedRecords,
 )

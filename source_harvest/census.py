@@ -1,0 +1,200 @@
+"""What was deleted: the ids that Harvest lists now, compared with those that it listed before."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from source_harvest.answer import Row
+from source_harvest.bookmark import timestamp
+from source_harvest.children import BelowEachParent
+from source_harvest.derived import EmbeddedStream
+from source_harvest.errors import HarvestError, config_error
+from source_harvest.inhabitants import NO_GROUP, Inhabitants
+from source_harvest.packing import packed
+from source_harvest.signed_in import SignedInUser
+from source_harvest.stream import HarvestStream, Slice
+from source_harvest.transport import Transport
+
+if TYPE_CHECKING:
+    from source_harvest.listing import Listing
+    from source_harvest.reader import Reader
+
+logger = logging.getLogger("airbyte")
+
+
+class CensusStream(HarvestStream):
+    """The records that were deleted, of the streams that are read beside it and whose records have an id.
+
+    A list that was read whole says which ids are left; where nothing else needs it whole, it is read whole all the
+    same once in `deleted_records_days`. What hangs on a record is also compared whenever that record is read, and is
+    gone when it is. A list that could not be read, or that came and went too much meanwhile, says nothing.
+    """
+
+    takes_at_once = False
+    kept_in_state = ("account", "lists", "ids", "gone")
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._days = transport.settings.deleted_records_days
+        self._census_lock = RLock()
+        self._account: str | None = None
+        self._lists: dict[str, Mapping[str, str | None]] = {}
+        self._inhabitants: dict[str, Inhabitants] = {}
+        self._packed: dict[str, Any] = {}
+        self._listed: dict[type[HarvestStream], set[int]] = {}
+        self._whole: dict[type[HarvestStream], str | None] = {}
+        self._covered: list[Reader] = []
+        self._streams: dict[type[HarvestStream], list[HarvestStream]] = {}
+        self._has_news = False
+        self._is_administrator = False
+
+    @classmethod
+    @override
+    def lists(cls) -> tuple[type[HarvestStream], ...]:
+        return (SignedInUser,)
+
+    # What it remembers.
+
+    @override
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        self._account, self._lists = kept.get("account"), dict(kept.get("lists", {}))
+        gone = kept.get("gone", {})
+        self._packed = dict(kept.get("ids", {}))
+        self._inhabitants = {name: Inhabitants.of(ids, gone.get(name)) for name, ids in self._packed.items()}
+
+    @override
+    def keep(self) -> Mapping[str, Any]:
+        with self._census_lock:
+            for name, found in self._inhabitants.items():
+                if name not in self._packed:
+                    self._packed[name] = found.ids
+            gone = {name: packed(sorted(found.gone)) for name, found in self._inhabitants.items() if found.gone}
+            return {"account": self._account, "lists": dict(self._lists), "ids": dict(self._packed), "gone": gone}
+
+    def tell_news(self, stream: str) -> None:
+        """Before a state of that stream: what it delivered is kept first, or it could be forgotten."""
+        with self._census_lock:
+            if self._has_news and stream != self.name:
+                self._has_news = False
+                self._own.checkpoint()
+
+    # What it is told of a sync.
+
+    def begin(self, own: Reader, readers: Iterable[Reader], user: Listing) -> None:
+        """These take part in the sync; the listing is of the user."""
+        self._own, self._user = own, user
+        if not own.remembers:
+            return
+        self._covered = [reader for reader in readers if reader.stream.primary_key == "id"]
+        for reader in self._covered:
+            self._streams.setdefault(reader.stream.lists()[0], []).append(reader.stream)
+            if isinstance(reader.stream, BelowEachParent):
+                reader.stream.when_visited = self.visited
+        account = self._transport.connect()
+        if self._account != account:
+            self.recall({"account": account})
+
+    def needs(self, source: type[HarvestStream]) -> str | None:
+        """From which change on it needs a list: None for all of it, and "" where it needs nothing."""
+        if source not in self._streams or not self._is_active() or not self._is_due(source):
+            return ""
+        return self._start(source)
+
+    def _start(self, source: type[HarvestStream]) -> str | None:
+        """From which change on a list tells of all that was delivered; None where only all of it does."""
+        start = self._transport.settings.start
+        has_children = any(isinstance(stream, BelowEachParent) for stream in self._streams[source])
+        if not start or not source.limited_by_start_date or has_children:
+            return None
+        before = self._lists.get(self.sibling(source).name, {"start": timestamp(start)})["start"]
+        return min(before, timestamp(start)) if before else None
+
+    def saw(self, source: type[HarvestStream], rows: list[Row]) -> None:
+        """These rows of a list are going to be delivered."""
+        if source not in self._streams:
+            return
+        ids = {row["id"] for row in rows}
+        with self._census_lock:
+            self._listed.setdefault(source, set()).update(ids)
+            for stream in self._streams[source]:
+                for group, members in stream.members(rows):
+                    self._saw(stream.name, group, members, is_whole=group != NO_GROUP)
+
+    def visited(self, stream: str, parent: int, ids: set[int], *, is_whole: bool) -> None:
+        """These were delivered of what hangs on a record, which may be all."""
+        with self._census_lock:
+            self._saw(stream, parent, ids, is_whole=is_whole)
+
+    def read_whole(self, source: type[HarvestStream], since: str | None) -> None:
+        """All of a list was read, or all that changed from a moment on."""
+        if source in self._streams:
+            start = self._start(source)
+            if since is None or (start and since <= start):
+                self._whole[source] = since
+
+    def _saw(self, name: str, group: int, ids: set[int], *, is_whole: bool) -> None:
+        if self._inhabitants.setdefault(name, Inhabitants()).saw(group, ids, is_whole=is_whole):
+            self._has_news = True
+            self._packed.pop(name, None)
+
+    def _is_active(self) -> bool:
+        """Whether it may compare at all, which is known once it is known who asks."""
+        with suppress(HarvestError):
+            self._user.wait()
+        return self._is_administrator
+
+    def _is_due(self, source: type[HarvestStream]) -> bool:
+        read = self._lists.get(self.sibling(source).name)
+        if not read:
+            return True
+        today = self._user.wait().date()
+        return (today - date.fromisoformat(str(read["read"])[:10])).days >= self._days
+
+    # What becomes of it.
+
+    @override
+    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+        self._is_administrator = "administrator" in (rows[0].get("access_roles") or ())
+        self._asked_at = time.monotonic()
+        return ()
+
+    @override
+    def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
+        if not self._is_administrator:
+            raise config_error(
+                "Only an Administrator sees all records. What another user sees no more need not be deleted, so "
+                f"{self.name} is not read for one. Use an Administrator's credentials, or deselect the stream."
+            )
+        if not reader.remembers:
+            logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
+        for other in self._covered:
+            other.wait_for_end(self._transport.gate)
+        yield {"began": began}
+
+    @override
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        began = stream_slice["began"]
+        for stream in (reader.stream for reader in self._covered):
+            name, source = stream.name, stream.lists()[0]
+            found = self._inhabitants.setdefault(name, Inhabitants())
+            is_whole, listed = source in self._whole, self._listed.get(source, set())
+            belongs = isinstance(stream, BelowEachParent | EmbeddedStream)
+            if is_whole and not belongs:
+                found.saw(NO_GROUP, listed, is_whole=True)
+            gone, back = found.settle(listed if is_whole and belongs else None)
+            if gone or back:
+                self._packed.pop(name, None)
+            now = timestamp(began + timedelta(seconds=time.monotonic() - self._asked_at))
+            for id_ in sorted(gone | back):
+                row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": id_ in gone}
+                yield self._shape.record(row)
+        for source, since in self._whole.items():
+            self._lists[self.sibling(source).name] = {"read": timestamp(began), "start": since}
