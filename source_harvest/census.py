@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from datetime import date, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, config_error
 from source_harvest.inhabitants import NO_GROUP, Inhabitants
 from source_harvest.packing import packed
+from source_harvest.records import changed_since
 from source_harvest.signed_in import SignedInUser
 from source_harvest.stream import HarvestStream, Slice
 from source_harvest.transport import Transport
@@ -39,18 +41,19 @@ class CensusStream(HarvestStream):
     """
 
     takes_at_once = False
-    kept_in_state = ("account", "lists", "ids", "gone")
+    kept_in_state = ("account", "start", "lists", "ids", "gone")
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self._days = transport.settings.deleted_records_days
         self._census_lock = RLock()
         self._account: str | None = None
-        self._lists: dict[str, Mapping[str, str | None]] = {}
+        self._start: str | None = None
+        self._lists: dict[str, str] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
         self._packed: dict[str, Any] = {}
         self._listed: dict[type[HarvestStream], set[int]] = {}
-        self._whole: dict[type[HarvestStream], str | None] = {}
+        self._whole: set[type[HarvestStream]] = set()
         self._covered: list[Reader] = []
         self._streams: dict[type[HarvestStream], list[HarvestStream]] = {}
         self._has_news = False
@@ -65,10 +68,12 @@ class CensusStream(HarvestStream):
 
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
-        self._account, self._lists = kept.get("account"), dict(kept.get("lists", {}))
-        gone = kept.get("gone", {})
-        self._packed = dict(kept.get("ids", {}))
-        self._inhabitants = {name: Inhabitants.of(ids, gone.get(name)) for name, ids in self._packed.items()}
+        self._account, self._start = kept.get("account"), kept.get("start")
+        self._lists = dict(kept.get("lists", {}))
+        ids, gone = kept.get("ids", {}), kept.get("gone", {})
+        self._packed = dict(ids)
+        names = ids.keys() | gone.keys()
+        self._inhabitants = {name: Inhabitants.of(ids.get(name, packed(())), gone.get(name)) for name in names}
 
     @override
     def keep(self) -> Mapping[str, Any]:
@@ -77,7 +82,8 @@ class CensusStream(HarvestStream):
                 if name not in self._packed:
                     self._packed[name] = found.ids
             gone = {name: packed(sorted(found.gone)) for name, found in self._inhabitants.items() if found.gone}
-            return {"account": self._account, "lists": dict(self._lists), "ids": dict(self._packed), "gone": gone}
+            kept = {"account": self._account, "start": self._start, "lists": self._lists, "ids": self._packed}
+            return {**{name: deepcopy(value) for name, value in kept.items() if value}, "gone": gone}
 
     def tell_news(self, stream: str) -> None:
         """Before a state of that stream: what it delivered is kept first, or it could be forgotten."""
@@ -97,25 +103,22 @@ class CensusStream(HarvestStream):
         for reader in self._covered:
             self._streams.setdefault(reader.stream.lists()[0], []).append(reader.stream)
             if isinstance(reader.stream, BelowEachParent):
-                reader.stream.when_visited = self.visited
-        account = self._transport.connect()
+                reader.stream.census = self
+        account, start = self._transport.connect(), self._transport.settings.start
         if self._account != account:
-            self.recall({"account": account})
+            self.recall({"account": account, "start": start and timestamp(start)})
+        self._start = min(self._start, timestamp(start)) if self._start and start else None
 
     def needs(self, source: type[HarvestStream]) -> str | None:
         """From which change on it needs a list: None for all of it, and "" where it needs nothing."""
         if source not in self._streams or not self._is_active() or not self._is_due(source):
             return ""
-        return self._start(source)
+        return self._scope(source)
 
-    def _start(self, source: type[HarvestStream]) -> str | None:
+    def _scope(self, source: type[HarvestStream]) -> str | None:
         """From which change on a list tells of all that was delivered; None where only all of it does."""
-        start = self._transport.settings.start
         has_children = any(isinstance(stream, BelowEachParent) for stream in self._streams[source])
-        if not start or not source.limited_by_start_date or has_children:
-            return None
-        before = self._lists.get(self.sibling(source).name, {"start": timestamp(start)})["start"]
-        return min(before, timestamp(start)) if before else None
+        return self._start if source.limited_by_start_date and not has_children else None
 
     def saw(self, source: type[HarvestStream], rows: list[Row]) -> None:
         """These rows of a list are going to be delivered."""
@@ -124,6 +127,7 @@ class CensusStream(HarvestStream):
         ids = {row["id"] for row in rows}
         with self._census_lock:
             self._listed.setdefault(source, set()).update(ids)
+            rows = changed_since(rows, self._start) if source.limited_by_start_date else rows
             for stream in self._streams[source]:
                 for group, members in stream.members(rows):
                     self._saw(stream.name, group, members, is_whole=group != NO_GROUP)
@@ -136,9 +140,9 @@ class CensusStream(HarvestStream):
     def read_whole(self, source: type[HarvestStream], since: str | None) -> None:
         """All of a list was read, or all that changed from a moment on."""
         if source in self._streams:
-            start = self._start(source)
-            if since is None or (start and since <= start):
-                self._whole[source] = since
+            scope = self._scope(source)
+            if since is None or (scope and since <= scope):
+                self._whole.add(source)
 
     def _saw(self, name: str, group: int, ids: set[int], *, is_whole: bool) -> None:
         if self._inhabitants.setdefault(name, Inhabitants()).saw(group, ids, is_whole=is_whole):
@@ -155,8 +159,7 @@ class CensusStream(HarvestStream):
         read = self._lists.get(self.sibling(source).name)
         if not read:
             return True
-        today = self._user.wait().date()
-        return (today - date.fromisoformat(str(read["read"])[:10])).days >= self._days
+        return (self._user.wait().date() - date.fromisoformat(read[:10])).days >= self._days
 
     # What becomes of it.
 
@@ -188,7 +191,7 @@ class CensusStream(HarvestStream):
             is_whole, listed = source in self._whole, self._listed.get(source, set())
             belongs = isinstance(stream, BelowEachParent | EmbeddedStream)
             if is_whole and not belongs:
-                found.saw(NO_GROUP, listed, is_whole=True)
+                found.current[NO_GROUP] = listed
             gone, back = found.settle(listed if is_whole and belongs else None)
             if gone or back:
                 self._packed.pop(name, None)
@@ -196,5 +199,4 @@ class CensusStream(HarvestStream):
             for id_ in sorted(gone | back):
                 row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": id_ in gone}
                 yield self._shape.record(row)
-        for source, since in self._whole.items():
-            self._lists[self.sibling(source).name] = {"read": timestamp(began), "start": since}
+        self._lists.update((self.sibling(source).name, timestamp(began)) for source in self._whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum, auto
@@ -21,6 +21,7 @@ from source_harvest.stream import HarvestStream, Slice
 from source_harvest.transport import Transport
 
 if TYPE_CHECKING:
+    from source_harvest.census import CensusStream
     from source_harvest.reader import Reader
 
 logger = logging.getLogger("airbyte")
@@ -60,8 +61,8 @@ class BelowEachParent(HarvestStream):
         super().__init__(transport)
         self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
-        self.when_visited: Callable[..., None] | None = None
-        """Is told the name, a parent's id, its children's ids, and `is_whole`. All of them are then asked for."""
+        self.census: CensusStream | None = None
+        """Counts the children of the parents that are visited, if there is one."""
         self._progress: Progress | None = None
 
     @property
@@ -99,7 +100,7 @@ class BelowEachParent(HarvestStream):
         reader.expect(len(parent_ids))
         self._progress = Progress(self.name, parent_ids)
         for parent_id in parent_ids:
-            asked = None if self.when_visited else reader.since
+            asked = None if self.census else reader.since
             yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": reader.since}
 
     @override
@@ -111,11 +112,13 @@ class BelowEachParent(HarvestStream):
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
         for page in self.complete_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
+            if self.census:  # before its rows are delivered
+                self.census.visited(self.name, parent_id, ids, is_whole=False)
             for row in changed_since(page.rows, stream_slice["changed_since"]):
                 row[self.parent_key] = parent_id
                 yield self._shape.record(row)
-        if self.when_visited:
-            self.when_visited(self.name, parent_id, ids, is_whole=not doubts.is_set())
+        if self.census:
+            self.census.visited(self.name, parent_id, ids, is_whole=not doubts.is_set())
 
     @override
     def parent_gone(self) -> None:

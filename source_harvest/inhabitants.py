@@ -62,8 +62,8 @@ class Inhabitants:
         """Those that are gone now, and those that were gone and are back; `parents` are all that are left, if known."""
         left: Groups = {} if parents is None else {group: set() for group in self.known.keys() - parents}
         left |= self.current
-        gone = {id_ for group, ids in left.items() for id_ in self.known[group] - ids}
+        gone = {id_ for group, ids in left.items() for id_ in self.known.get(group, set()) - ids}
         back = {id_ for ids in self.known.values() for id_ in ids & self.gone} - gone
-        self.known = {group: ids for group, ids in (self.known | left).items() if ids}
+        self.known = {group: found for group, ids in self.known.items() if (found := ids & left.get(group, ids))}
         self.gone = (self.gone | gone) - back
         return gone, back
