@@ -17,7 +17,7 @@ from source_harvest.answer import Row
 from source_harvest.bookmark import timestamp
 from source_harvest.children import BelowEachParent
 from source_harvest.derived import EmbeddedStream
-from source_harvest.errors import HarvestError, config_error
+from source_harvest.errors import HarvestError, Place, config_error
 from source_harvest.inhabitants import NO_GROUP, Inhabitants
 from source_harvest.packing import packed
 from source_harvest.records import changed_since
@@ -57,12 +57,30 @@ class CensusStream(HarvestStream):
         self._covered: list[Reader] = []
         self._streams: dict[type[HarvestStream], list[HarvestStream]] = {}
         self._has_news = False
-        self._is_administrator = False
+        self._asked_by: Row = {}
 
     @classmethod
     @override
     def lists(cls) -> tuple[type[HarvestStream], ...]:
         return (SignedInUser,)
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls,)
+
+    @override
+    def probe(self, place: Place | None = None) -> None:
+        place = place or self.place
+        with self._transport.explained(place):
+            self._admit(self._transport.get_once(f"{self.url_base}users/me", place))
+
+    def _admit(self, user: Row) -> None:
+        if "administrator" not in (user.get("access_roles") or ()):
+            raise config_error(
+                "Only an Administrator sees all records. What another user sees no more need not be deleted, so "
+                f"{self.name} is not read for one. Use an Administrator's credentials, or deselect the stream."
+            )
 
     # What it remembers.
 
@@ -153,7 +171,9 @@ class CensusStream(HarvestStream):
         """Whether it may compare at all, which is known once it is known who asks."""
         with suppress(HarvestError):
             self._user.wait()
-        return self._is_administrator
+            self._admit(self._asked_by)
+            return True
+        return False
 
     def _is_due(self, source: type[HarvestStream]) -> bool:
         read = self._lists.get(self.sibling(source).name)
@@ -165,17 +185,13 @@ class CensusStream(HarvestStream):
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        self._is_administrator = "administrator" in (rows[0].get("access_roles") or ())
+        self._asked_by = rows[0]
         self._asked_at = time.monotonic()
         return ()
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        if not self._is_administrator:
-            raise config_error(
-                "Only an Administrator sees all records. What another user sees no more need not be deleted, so "
-                f"{self.name} is not read for one. Use an Administrator's credentials, or deselect the stream."
-            )
+        self._admit(self._asked_by)
         if not reader.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
         for other in self._covered:

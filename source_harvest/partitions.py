@@ -43,6 +43,8 @@ class StreamPartitions(PartitionGenerator):
             slices = list(stream.slices(reader, began))
         for stream_slice in slices:
             stream.before_slice()
+            if reader.is_refused:
+                return
             yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
         reader.finish(began)
 

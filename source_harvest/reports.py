@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from source_harvest.answer import Page, Row
 from source_harvest.bookmark import Bookmark
-from source_harvest.errors import config_error
+from source_harvest.errors import HarvestError, Place, config_error
 from source_harvest.packing import packed, unpacked
 from source_harvest.periods import WEEK_DAYS, Calendar, Period, local_day
 from source_harvest.signed_in import SignedInUser
@@ -39,6 +39,8 @@ class DayStream(HarvestStream):
 
     takes_at_once = False
     list_key = "results"
+    open_like: ClassVar[type[HarvestStream]]
+    """The list that is open to the same users."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -48,6 +50,15 @@ class DayStream(HarvestStream):
     @override
     def lists(cls) -> tuple[type[HarvestStream], ...]:
         return (SignedInUser,)
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls,)
+
+    @override
+    def probe(self, place: Place | None = None) -> None:
+        self.sibling(self.open_like).probe(place or self.place)  # a report is one of the few that Harvest allows
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
@@ -97,11 +108,6 @@ class ReportStream(DayStream):
         self._from: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         self._began: date | None = None
-
-    @classmethod
-    @override
-    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
-        return cls.counts[:1]  # a probe of its own would use up one of the hundred requests
 
     # What its state says besides when it was read.
 
@@ -153,8 +159,7 @@ class ReportStream(DayStream):
         periods = list(self._to_read(reader, self.today(began)))
         planned, minutes = self._transport.plan_reports(len(periods))
         logger.info(
-            "%s: %d requests, one for each %s. With the reports before it %d are planned in this sync, of which "
-            "Harvest allows 100 in 15 minutes: about %d minutes",
+            "%s: %d requests planned, one for each %s; %d with the reports before it, about %d minutes at 100 in 15",
             *(self.name, len(periods), self._calendar.kind, planned, minutes),
         )
         for period in periods:
@@ -176,8 +181,18 @@ class ReportStream(DayStream):
                 yield period
 
     def _first_day(self, today: date) -> date:
-        """The first day that may have something to report."""
-        return min(self._transport.once(kind, partial(self._first_day_of, kind, today)) for kind in self.counts)
+        """The first day that may have something to report, as far as the user may see it."""
+        found, refusals = [], []
+        for kind in self.counts:
+            try:
+                found.append(self._transport.once(kind, partial(self._first_day_of, kind, today)))
+            except HarvestError as error:
+                if error.status not in {403, 404}:
+                    raise
+                refusals.append(error)
+        if not found:
+            raise refusals[0]
+        return min(found)
 
     def _first_day_of(self, counted: type[HarvestStream], today: date) -> date:
         """The first day of the first period in which something was counted, found by halving all time."""

@@ -103,7 +103,7 @@ class SourceHarvest(AbstractSource):
         try:
             transport = self._transport(config)
             account_id = transport.connect(confirm=True)
-            user = transport.get(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
+            user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
             with as_documented(SIGNED_IN_USER):
                 roles = user.get("access_roles") or ["user"]
                 logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))

@@ -183,15 +183,15 @@ class HarvestStream(HttpStream):
 
     # How a list is asked for.
 
-    def probe(self) -> None:
-        """Asks for a single row, to learn whether the list can be read.
+    def probe(self, place: Place | None = None) -> None:
+        """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
 
         Raises `HarvestError`.
         """
-        with self._transport.explained(self.place):
-            url = f"{self.first_path(self.any_slice())}?per_page=1"
-            _, response = self._fetch_next_page(None, None, {"url": url})
-            response.close()
+        place = place or self.place
+        with self._transport.explained(place):
+            path = self.first_path(self.any_slice())
+            self._transport.get_once(f"{self.url_base}{path}{'?per_page=1' if self.list_key else ''}", place)
 
     def any_slice(self) -> Slice:
         """One of its slices."""

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from threading import Lock, RLock
+from threading import Lock
 from typing import Any, TypeVar
 
 from airbyte_cdk.sources.streams.http import HttpClient
@@ -44,8 +45,9 @@ class Transport:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._account_lock = Lock()
         self._rejection_lock = Lock()
-        self._found_lock = RLock()
+        self._found_lock = Lock()
         self._found: dict[object, Any] = {}
+        self._finding: dict[object, Lock] = {}
         self._rejection: HarvestError | None = None
         self._is_account_confirmed = False
 
@@ -74,6 +76,10 @@ class Transport:
             _, response = self.client(place).send_request("GET", url, REQUEST_KWARGS, headers=headers)
         with response:
             return body_of(response)
+
+    def get_once(self, url: str, place: Place) -> Any:
+        """As `get`, but an answer serves all who ask the same in this command."""
+        return self.once(url, partial(self.get, url, place))
 
     @contextmanager
     def explained(self, place: Place) -> Iterator[None]:
@@ -127,6 +133,8 @@ class Transport:
     def once(self, what: object, find: Callable[[], T]) -> T:
         """What is found out once in a command, however many need it."""
         with self._found_lock:
+            lock = self._finding.setdefault(what, Lock())
+        with lock:
             if what not in self._found:
                 self._found[what] = find()
             found: T = self._found[what]

@@ -1,5 +1,6 @@
 """What the docs claim and no generator writes is true of the connector."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ import docs
 import source_harvest
 from docs.generate import PAGES, PARTS, wanted
 from emulator import Harvest
-from source_harvest.budget import REQUESTS, WINDOW
+from source_harvest.budget import REPORTS_WINDOW, REQUESTS, WINDOW
+from source_harvest.reports import ReportStream
 from source_harvest.stream import PER_PAGE
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import STREAM_NAMES, sync
+from unit_tests.columns import COLUMNS
+from unit_tests.syncing import STREAM_NAMES, stream_name, sync
 
 FOLDER = Path(docs.__path__[0])
-LISTS = {source for stream in STREAMS for source in stream.lists()}
+LISTS = {source for stream in STREAMS if stream_name(stream) in COLUMNS for source in stream.lists()}
+BEYOND = [name for name in STREAM_NAMES if name not in COLUMNS]
 
 
 def text(page: str) -> str:
@@ -32,9 +36,26 @@ def test_a_first_sync_takes_the_requests_that_the_setup_guide_says(harvest: Harv
     page = text("setup.md")
     [lists] = re.findall(r"^    (\d+) +one request for each list$", page, re.MULTILINE)
     assert len(LISTS) == int(lists)
-    sync(config, STREAM_NAMES)
+    sync(config, list(COLUMNS))
     invoices, estimates = (len(harvest.listed(name)) for name in ("invoices", "estimates"))
     assert len(harvest.requests) == int(lists) + 2 * invoices + estimates
+
+
+def test_what_is_beyond_takes_the_requests_that_the_setup_guide_says(harvest: Harvest, config: dict[str, Any]) -> None:
+    config |= {"report_period": "year", "replication_start_date": "2025-03-01"}
+    sync(config, BEYOND)
+    users = harvest.listed("users")
+    managers = [user for user in users if "manager" in user["access_roles"]]
+    lists = {f"/v2/{name}" for name in ("company", "users", "users/me")}
+    asked = [request.path for request in harvest.requests]
+    assert len(asked) == len(lists) + 2 * len(users) + len(managers) + 9 * 2 + 1
+    assert lists <= set(asked)
+    nine = [stream for stream in STREAMS if issubclass(stream, ReportStream)]
+    page = text("setup.md")
+    assert len(nine) * 36 == int(re.findall(r"are 9 . 36 = (\d+) requests, which take 45 minutes", page)[0])
+    assert math.ceil(9 * 36 / REQUESTS) - 1 == 45 / (REPORTS_WINDOW.total_seconds() // 60)
+    assert len(nine) * 91 == int(re.findall(r"it would be 9 . 91 = (\d+) in each sync, two hours", page)[0])
+    assert math.ceil(9 * 91 / REQUESTS) - 1 == 2 * 60 / (REPORTS_WINDOW.total_seconds() // 60)
 
 
 def test_the_arithmetic_of_the_setup_guide_is_right() -> None:

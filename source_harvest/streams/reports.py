@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.reports import DayStream, ReportStream
-from source_harvest.stream import HarvestStream, Slice
+from source_harvest.stream import Slice
 from source_harvest.streams.expenses import Expenses
 from source_harvest.streams.invoices import Invoices
 from source_harvest.streams.time_entries import TimeEntries
@@ -23,6 +23,7 @@ class _TimeReport(ReportStream):
     https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
     """
 
+    open_like = TimeEntries
     readable_by = TimeEntries.readable_by
     counts = (TimeEntries,)
 
@@ -74,6 +75,7 @@ class TimeTeam(_TimeReport):
 class _ExpenseReport(ReportStream):
     """What was spent."""
 
+    open_like = Expenses
     module = Expenses.module
     readable_by = Expenses.readable_by
     counts = (Expenses,)
@@ -133,16 +135,12 @@ class Uninvoiced(ReportStream):
     """
 
     resource = "reports/uninvoiced"
+    open_like = Invoices
     module = Invoices.module
     readable_by = Invoices.readable_by
     subject = "project_id"
     counts = (TimeEntries, Expenses)
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
-
-    @classmethod
-    @override
-    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
-        return (Invoices,)
 
 
 class ProjectBudget(DayStream):
@@ -156,13 +154,9 @@ class ProjectBudget(DayStream):
     cursor_field = "snapshot_date"
     text_keys = ("snapshot_date",)
     identified_by = ("project_id",)
+    open_like = TimeEntries
     readable_by = "everyone"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
-
-    @classmethod
-    @override
-    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
-        return (TimeEntries,)
 
     @override
     def slices(self, reader: "Reader", began: datetime) -> Iterator[Slice]:

@@ -44,7 +44,7 @@ class _BelowEachUser(BelowEachParent):
 
     @override
     def any_slice(self) -> Slice:
-        user = self._transport.get(f"{self.url_base}users/me", self.place)
+        user = self._transport.get_once(f"{self.url_base}users/me", self.place)
         return {self.parent_key: user["id"]}
 
 
