@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from copy import deepcopy
 from datetime import date, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ class CensusStream(HarvestStream):
         self._census_lock = RLock()
         self._account: str | None = None
         self._start: str | None = None
-        self._lists: dict[str, str] = {}
+        self._lists: dict[str, date] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
         self._packed: dict[str, Any] = {}
         self._listed: dict[type[HarvestStream], set[int]] = {}
@@ -87,7 +86,9 @@ class CensusStream(HarvestStream):
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
         self._account, self._start = kept.get("account"), kept.get("start")
-        self._lists = dict(kept.get("lists", {}))
+        if self._start:
+            date.fromisoformat(self._start[:10])
+        self._lists = {name: date.fromisoformat(day) for name, day in kept.get("lists", {}).items()}
         ids, gone = kept.get("ids", {}), kept.get("gone", {})
         self._packed = dict(ids)
         names = ids.keys() | gone.keys()
@@ -100,8 +101,9 @@ class CensusStream(HarvestStream):
                 if name not in self._packed:
                     self._packed[name] = found.ids
             gone = {name: packed(sorted(found.gone)) for name, found in self._inhabitants.items() if found.gone}
-            kept = {"account": self._account, "start": self._start, "lists": self._lists, "ids": self._packed}
-            return {**{name: deepcopy(value) for name, value in kept.items() if value}, "gone": gone}
+            lists = {name: day.isoformat() for name, day in self._lists.items()}
+            kept = {"account": self._account, "start": self._start, "lists": lists, "ids": {**self._packed}}
+            return {name: value for name, value in {**kept, "gone": gone}.items() if value}
 
     def tell_news(self, stream: str) -> None:
         """Before a state of that stream: what it delivered is kept first, or it could be forgotten."""
@@ -179,7 +181,7 @@ class CensusStream(HarvestStream):
         read = self._lists.get(self.sibling(source).name)
         if not read:
             return True
-        return (self._user.wait().date() - date.fromisoformat(read[:10])).days >= self._days
+        return not 0 <= (self._user.wait().date() - read).days < self._days
 
     # What becomes of it.
 
@@ -215,4 +217,4 @@ class CensusStream(HarvestStream):
             for id_ in sorted(gone | back):
                 row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": id_ in gone}
                 yield self._shape.record(row)
-        self._lists.update((self.sibling(source).name, timestamp(began)) for source in self._whole)
+        self._lists.update((self.sibling(source).name, began.date()) for source in self._whole)
