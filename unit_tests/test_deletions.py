@@ -15,6 +15,7 @@ from source_harvest.streams import STREAMS
 from unit_tests.syncing import Sync, catalog, state_of, stream_name, sync
 from unit_tests.tables import tables
 from unit_tests.test_first_read import requests_to
+from unit_tests.test_sequences import to_now
 
 SEEDS = range(int(os.environ.get("DELETION_SEEDS", "10")))
 WITH_IDS = [stream_name(stream) for stream in STREAMS if stream.primary_key == "id"]
@@ -187,6 +188,9 @@ def test_a_record_that_comes_back_is_reported_too(harvest: Harvest, config: dict
     harvest.delete("contacts", contact)
     warehouse.sync(["contacts", DELETED])
     harvest.clock.advance(days=1)
+    harvest.delete("contacts", harvest.listed("contacts")[0]["id"])
+    warehouse.sync(["contacts", DELETED])
+    harvest.clock.advance(days=1)
     harvest.state.put("contacts", row, None)
     assert [(r["record_id"], r["is_deleted"]) for r in warehouse.sync(["contacts", DELETED]).records(DELETED)] == [
         (contact, False)
@@ -223,6 +227,33 @@ def test_a_list_whose_length_is_in_doubt_tells_of_no_deletion(harvest: Harvest, 
     harvest.faults.clear()
     warehouse.sync([*WITH_IDS, DELETED])
     assert_all_found(warehouse, harvest)
+
+
+def test_children_whose_number_is_in_doubt_tell_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
+    warehouse = first_sync(harvest, {**config, "child_full_read_days": 0})
+    body = '{"invoice_messages": [], "total_entries": 2, "links": {"next": null}}'
+    harvest.faults.add("/messages$", status=200, body=body, times=None)
+    assert warehouse.sync(["invoice_messages", DELETED]).records(DELETED) == []
+
+
+def test_a_read_that_was_taken_up_again_tells_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.page_size_cap = 5
+    warehouse = Warehouse(config)
+    warehouse.sync(["time_entries", DELETED], until=0.5)
+    resumed = warehouse.sync(["time_entries", DELETED])
+    assert 0 < len(resumed.records("time_entries")) < len(harvest.listed("time_entries"))
+    assert warehouse.verdicts == {}
+
+
+def test_what_hangs_on_records_from_before_the_start_date_is_not_called_deleted(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    to_now(harvest)
+    newest = max(row["updated_at"] for row in harvest.listed("invoices"))
+    warehouse = Warehouse({**config, "deleted_records_days": 0, "replication_start_date": newest})
+    for _ in range(2):
+        warehouse.sync(["invoices", "invoice_messages", DELETED])
+    assert warehouse.verdicts == {}
 
 
 def test_a_sync_that_looks_for_deletions_asks_for_no_list_twice(harvest: Harvest, config: dict[str, Any]) -> None:
