@@ -20,8 +20,9 @@ from source_harvest.errors import HarvestError, Place, config_error
 from source_harvest.inhabitants import NO_GROUP, Inhabitants
 from source_harvest.packing import packed
 from source_harvest.records import changed_since
+from source_harvest.resource import Slice
 from source_harvest.signed_in import SignedInUser
-from source_harvest.stream import HarvestStream, Slice
+from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from source_harvest.answer import Row
 from source_harvest.bookmark import OVERLAP, Bookmark, timestamp
 from source_harvest.errors import Place
 from source_harvest.records import changed_since
-from source_harvest.stream import HarvestStream, Slice
+from source_harvest.resource import Slice
+from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
 if TYPE_CHECKING:

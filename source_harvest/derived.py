@@ -12,7 +12,8 @@ from typing_extensions import override
 from source_harvest.answer import Row
 from source_harvest.bookmark import timestamp
 from source_harvest.records import changed_since
-from source_harvest.stream import HarvestStream, Slice
+from source_harvest.resource import Slice
+from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
 if TYPE_CHECKING:

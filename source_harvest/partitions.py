@@ -14,7 +14,7 @@ from source_harvest.errors import HarvestError, as_documented, brief, config_err
 from source_harvest.gate import Gate
 from source_harvest.listing import Listing, Piece
 from source_harvest.reader import Reader
-from source_harvest.stream import Slice
+from source_harvest.resource import Slice
 
 
 class ReportedError(Exception):

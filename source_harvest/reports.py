@@ -17,9 +17,10 @@ from source_harvest.bookmark import Bookmark
 from source_harvest.errors import HarvestError, Place, config_error
 from source_harvest.packing import packed, unpacked
 from source_harvest.periods import WEEK_DAYS, Calendar, Period, local_day
+from source_harvest.resource import Slice
 from source_harvest.signed_in import SignedInUser
 from source_harvest.spans import Span
-from source_harvest.stream import HarvestStream, Slice
+from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
 if TYPE_CHECKING:

@@ -1,57 +1,31 @@
-"""What all streams share: how a list of Harvest's is asked for, and how its rows become records."""
+"""What all streams share: what of Harvest's lists they are made of, and how rows become records."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from operator import itemgetter
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
-import requests
-from airbyte_cdk.models import FailureType, SyncMode
-from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.models import SyncMode
 from typing_extensions import override
 
-from source_harvest.answer import Page, Row, Tally
-from source_harvest.auth import REQUEST_KWARGS
-from source_harvest.bookmark import Bookmark, second_before
-from source_harvest.errors import GoneMidwayError, HarvestError, Place, quote
+from source_harvest.answer import Row
+from source_harvest.bookmark import Bookmark
 from source_harvest.inhabitants import NO_GROUP
 from source_harvest.records import Shape, changed_since
+from source_harvest.resource import Resource, Slice
 from source_harvest.transport import Transport
-
-# The most rows that Harvest puts on a page; asked for always, because not every list has it as its default.
-PER_PAGE = 2000
-
-FILTERS = ("updated_since", "from", "to")
-
-# How often a list is read that changes while it is read.
-READINGS = 3
-
-Slice = Mapping[str, Any]
-"""What a series of pages is of: filters, and for a list below a record that record's id."""
 
 if TYPE_CHECKING:
     from source_harvest.reader import Reader
 
 
-class HarvestStream(HttpStream):
+class HarvestStream(Resource):
     """A list at the top of Harvest's API, and the base of all streams.
 
     A class says only where it differs: its name in snake case is the stream, the path, the list key and the schema.
-    An instance serves one read.
     """
 
     primary_key: str | list[str] = "id"
     cursor_field: str | list[str] = "updated_at"
-    resource: ClassVar[str] = ""
-    """The path below the API's address, which is also the list key. Empty: the stream's name."""
-    readable_by: ClassVar[str] = "Administrators"
-    """Which users Harvest lets read the list."""
-    identified_by: ClassVar[tuple[str, ...]] = ("id",)
-    """The fields that tell the rows of one list apart."""
-    module: ClassVar[str] = ""
-    """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
     limited_by_start_date: ClassVar[bool] = False
     """True for facts, false for what facts refer to."""
     foreign_keys: ClassVar[Mapping[str, str]] = {}
@@ -75,14 +49,8 @@ class HarvestStream(HttpStream):
     """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
     def __init__(self, transport: Transport) -> None:
-        super().__init__()
-        self._transport = transport
-        self._lock = Lock()
-        self.requests = 0
-        self._http_client = transport.client(self.place)
+        super().__init__(transport)
         self._shape = Shape(type(self))
-        fields = self.identified_by
-        self._identity = itemgetter(*fields) if len(fields) == 1 else lambda row: tuple(map(row.get, fields))
 
     @property
     @override
@@ -180,169 +148,3 @@ class HarvestStream(HttpStream):
         # The CDK's own method reads a single page where a stream has no cursor.
         for page in self.complete_pages(stream_slice or {}):
             yield from map(self._shape.record, page.rows)
-
-    # How a list is asked for.
-
-    def probe(self, place: Place | None = None) -> None:
-        """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
-
-        Raises `HarvestError`.
-        """
-        place = place or self.place
-        with self._transport.explained(place):
-            path = self.first_path(self.any_slice())
-            self._transport.get_once(f"{self.url_base}{path}{'?per_page=1' if self.list_key else ''}", place)
-
-    def any_slice(self) -> Slice:
-        """One of its slices."""
-        return {}
-
-    def complete_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
-        """The pages of a list; again from the first, with what is new on them, where rows came or went meanwhile.
-
-        Calls `in_doubt` where it cannot be told that they hold all that there is. Raises `HarvestError`.
-        """
-        tally: Tally | None = None
-        for reading in range(READINGS):
-            tally = Tally(self._identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
-            try:
-                for page in self.pages(stream_slice):
-                    tally.add(page)
-                    yield page
-            except GoneMidwayError:
-                if reading + 1 == READINGS:
-                    raise
-                continue  # its first page tells whether the record that it belongs to was deleted
-            if tally.is_complete:
-                if not tally.is_certain:
-                    in_doubt()
-                return
-            if tally.is_as_before:
-                break
-        in_doubt()
-        self.logger.warning("%s: %s", self.name, tally)
-
-    def pages(self, stream_slice: Slice) -> Iterator[Page]:
-        """The pages of a list, first to last; none where the record that it belongs to is gone before the first.
-
-        Raises `HarvestError`.
-        """
-        token = None
-        asked: set[str] = set()
-        while True:
-            with self._lock:
-                self.requests += 1
-            with self._transport.explained(self.place):
-                request, response = self._fetch_next_page(stream_slice, None, token)
-            if not response.ok:
-                if token:
-                    raise self._gone_midway(response)
-                self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
-                self.parent_gone()
-                return
-            with response:
-                page = self._page(response)
-                yield page
-                page.rows.clear()  # or the next page would share the memory with it
-            if page.next_url is None:
-                return
-            if page.next_url in asked:
-                raise self._malformed("its pages lead round in a circle")
-            asked.add(page.next_url)
-            token = self._token(page.next_url)
-
-    def parent_gone(self) -> None:
-        """Below a record a list answered 404."""
-
-    @property
-    def place(self) -> Place:
-        """Where it is read, for error messages."""
-        return Place(self.resource or self.name, self.readable_by, module=self.module)
-
-    @property
-    def list_key(self) -> str | None:
-        """Under which key of an answer the rows are; None where the answer is a single record."""
-        return self.resource or self.name
-
-    @property
-    @override
-    def url_base(self) -> str:
-        return f"{self._transport.settings.api_url}/"
-
-    @override
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
-        return next_page_token["url"] if next_page_token else self.first_path(stream_slice or {})
-
-    def first_path(self, stream_slice: Slice) -> str:
-        """The path of the first page, below the API's address."""
-        return self.resource or self.name
-
-    @override
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        if next_page_token or self.list_key is None:
-            return {}
-        filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
-        if "updated_since" in filters:
-            filters["updated_since"] = second_before(filters["updated_since"])
-        return {"per_page": PER_PAGE, **filters}
-
-    @override
-    def request_kwargs(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any]:
-        return REQUEST_KWARGS
-
-    @override
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        url = self._page(response).next_url
-        return None if url is None else self._token(url)
-
-    @override
-    def parse_response(
-        self,
-        response: requests.Response,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
-        return self._page(response).rows
-
-    def _token(self, url: str) -> Mapping[str, Any]:
-        """Harvest says where the next page is; the credentials are sent to no other host than the configured one."""
-        if urlsplit(url)[:2] != urlsplit(self.url_base)[:2]:
-            raise self._malformed("its next page is on another host, which is not given your credentials")
-        return {"url": url}
-
-    def _page(self, response: requests.Response) -> Page:
-        try:
-            return Page.of(response, self.list_key, self.identified_by)
-        except ValueError as error:
-            raise self._malformed(str(error)) from error
-
-    def _gone_midway(self, response: requests.Response) -> GoneMidwayError:
-        """Half a list is never a list, also where the record that it belongs to may have been deleted."""
-        said = f"Harvest answered {response.status_code} ({quote(response)})"
-        message = (
-            f"{said} in the middle of a record's {self.place.name}: the record may have been deleted meanwhile. "
-            "The next sync takes it up again."
-        )
-        return GoneMidwayError(message, FailureType.transient_error, response.status_code, said)
-
-    def _malformed(self, what: str) -> HarvestError:
-        message = f"Harvest's answer for {self.place.name} is not as documented: {what}. Please report this message."
-        return HarvestError(message, FailureType.system_error)
