@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
@@ -58,7 +59,6 @@ class Limit:
         self._default_wait = default_wait.total_seconds()
         self._lock = Lock()
         self._turns: list[Turn] = []
-        self._reserved: list[Turn] = []
         self._planned = 0
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
@@ -68,14 +68,6 @@ class Limit:
 
         Raises `SyncGivenUpError`.
         """
-        with self._lock:
-            if self._reserved:
-                turn = self._reserved.pop()
-                turn.over_at = time.monotonic() + self._window + self._slack
-                return turn
-        return self._next_turn(gate)
-
-    def _next_turn(self, gate: Gate) -> Turn:
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -85,15 +77,6 @@ class Limit:
                     self._turns.append(turn)
                     return turn
             gate.nap(min(wait, LOG_INTERVAL))
-
-    def reserve(self, gate: Gate) -> None:
-        """Waits as `acquire` does, so that one that acquires afterwards need not.
-
-        Raises `SyncGivenUpError`.
-        """
-        turn = self._next_turn(gate)
-        with self._lock:
-            self._reserved.append(turn)
 
     def plan(self, requests: int) -> tuple[int, int]:
         """So many more will come. Returns how many were planned in all, and the minutes that they take at least."""
@@ -159,7 +142,9 @@ class PatientSession(AnswerSession):
         limit = self.limit_for(request)
         while True:
             turn = limit.acquire(self._gate)
-            response = super().send(request, **kwargs)
+            # A report is let in for the request alone, or its wait of minutes would keep others out.
+            with self._gate.entered() if limit is self.reports else nullcontext():
+                response = super().send(request, **kwargs)
             limit.answered(turn)
             if response.status_code != 429:
                 return response

@@ -30,7 +30,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_harvest.census import CensusStream
 from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError
-from source_harvest.gate import Gate
+from source_harvest.gate import PATIENT_AT_ONCE, Gate
 from source_harvest.listing import Listing
 from source_harvest.logs import quiet
 from source_harvest.partitions import StreamPartitions, UnknownStream
@@ -75,9 +75,9 @@ class Engine:
             raise
 
     def _source(self, stream_count: int) -> ConcurrentSource:
-        # Each stream has a thread of its own, which mostly waits for lists, beside those that read.
+        # Beside those that read, each stream has a thread of its own, which mostly waits for lists.
         return ConcurrentSource.create(
-            num_workers=self._num_workers + stream_count,
+            num_workers=self._num_workers + stream_count + PATIENT_AT_ONCE,
             initial_number_of_partitions_to_generate=stream_count,
             logger=self._logger,
             slice_logger=DebugSliceLogger(),

@@ -1,12 +1,15 @@
 """Who may read when: so many at once, and nobody after the sync was given up."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import BoundedSemaphore, Event
 
 # A page of 2,000 time entries takes about 15 MB while its rows are handed on. So many are unpacked at once, however
 # many workers wait for Harvest; more would bring nothing, as only one can use the processor.
 ANSWERS_AT_ONCE = 2
+
+# Of what may wait for minutes, so much is begun at once, in threads of its own.
+PATIENT_AT_ONCE = 4
 
 
 class SyncGivenUpError(Exception):
@@ -19,6 +22,7 @@ class Gate:
     def __init__(self, width: int) -> None:
         self._slots = BoundedSemaphore(width)
         self._room = BoundedSemaphore(ANSWERS_AT_ONCE)
+        self._patient = BoundedSemaphore(PATIENT_AT_ONCE)
         self._closed = Event()
 
     @contextmanager
@@ -36,9 +40,21 @@ class Gate:
 
         Raises `SyncGivenUpError`.
         """
-        while not self._room.acquire(timeout=1):
+        return self._acquired(self._room)
+
+    def patiently(self) -> AbstractContextManager[object]:
+        """Waits until one more partition may be begun that may itself wait for minutes; to be held while it is read.
+
+        Raises `SyncGivenUpError`.
+        """
+        room = ExitStack()
+        room.callback(self._acquired(self._patient))
+        return room
+
+    def _acquired(self, room: BoundedSemaphore) -> Callable[[], None]:
+        while not room.acquire(timeout=1):
             self.check()
-        return self._room.release
+        return room.release
 
     def check(self) -> None:
         """Raises `SyncGivenUpError` once the gate is closed."""

@@ -1,6 +1,7 @@
 """What of a stream can be read on its own: pieces of lists, and its slices."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +43,6 @@ class StreamPartitions(PartitionGenerator):
         with as_documented(stream.place):
             slices = list(stream.slices(reader, began))
         for stream_slice in slices:
-            stream.before_slice()
             if reader.is_refused:
                 return
             yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
@@ -92,9 +92,10 @@ class UnknownStream(PartitionGenerator):
 class ReaderPartition(Partition):
     """A partition of a reader's stream."""
 
-    def __init__(self, reader: Reader, gate: Gate) -> None:
+    def __init__(self, reader: Reader, entered: AbstractContextManager[object]) -> None:
+        """`entered` is held while it is read."""
         self._reader = reader
-        self._gate = gate
+        self._entered = entered
 
     @override
     def stream_name(self) -> str:
@@ -113,13 +114,13 @@ class ListPartition(ReaderPartition):
     """A piece of a list, read for all the streams that are made of it."""
 
     def __init__(self, reader: Reader, listing: Listing, piece: Piece, gate: Gate) -> None:
-        super().__init__(reader, gate)
+        super().__init__(reader, gate.entered())
         self._listing = listing
         self._piece = piece
 
     @override
     def read(self) -> Iterator[Record]:
-        with self._gate.entered():
+        with self._entered:
             yield from self._listing.read(self._piece)
 
 
@@ -127,14 +128,14 @@ class SlicePartition(ReaderPartition):
     """A slice of a stream."""
 
     def __init__(self, reader: Reader, stream_slice: Slice, began: datetime, gate: Gate) -> None:
-        super().__init__(reader, gate)
+        super().__init__(reader, gate.patiently() if reader.stream.waits_long else gate.entered())
         self._slice = stream_slice
         self._began = began
 
     @override
     def read(self) -> Iterator[Record]:
         stream = self._reader.stream
-        with self._gate.entered(), as_documented(stream.place):
+        with self._entered, as_documented(stream.place):
             if self._reader.is_refused:
                 return
             count = 0

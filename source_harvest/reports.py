@@ -39,6 +39,7 @@ class DayStream(HarvestStream):
     """A report, as of a day: that of the user behind the credentials."""
 
     takes_at_once = False
+    waits_long = True
     list_key = "results"
     open_like: ClassVar[type[HarvestStream]]
     """The list that is open to the same users."""
@@ -65,10 +66,6 @@ class DayStream(HarvestStream):
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
         self._time_zone = rows[0].get("timezone")
         return ()
-
-    @override
-    def before_slice(self) -> None:
-        self._transport.await_report()
 
     def today(self, moment: datetime) -> date:
         """Which day it is there at a moment."""

@@ -45,6 +45,8 @@ class HarvestStream(Resource):
     """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
     is_refused_as_one: ClassVar[bool] = True
     """Whether a user who may not read one of its slices may read none. (Of machinery, no fact.)"""
+    waits_long: ClassVar[bool] = False
+    """Whether a slice may have to wait for minutes, not to keep others waiting meanwhile. (Of machinery, no fact.)"""
     takes_at_once: ClassVar[bool] = True
     """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
@@ -109,9 +111,6 @@ class HarvestStream(Resource):
     def slices(self, reader: "Reader", began: datetime) -> Iterable[Slice]:
         """What is left to read when its lists have been read, which began at that moment."""
         return ()
-
-    def before_slice(self) -> None:
-        """Waits until the next slice had better be begun."""
 
     def read_slice(self, stream_slice: Slice) -> Iterable[Row]:
         """The records of one slice.

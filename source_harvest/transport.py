@@ -143,7 +143,3 @@ class Transport:
     def plan_reports(self, requests: int) -> tuple[int, int]:
         """So many more requests for reports will come; returns how many in all, and how many minutes they take."""
         return self._session.reports.plan(requests)
-
-    def await_report(self) -> None:
-        """Returns when a report may be asked for, so that nobody keeps others from reading while waiting for that."""
-        self._session.reports.reserve(self.gate)
