@@ -644,6 +644,19 @@ def test_other_streams_are_read_while_reports_wait_for_their_limit(
     assert all(later - earlier > 0.9 for earlier, later in zip(at, at[5:], strict=False))
 
 
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_a_429_of_one_report_is_waited_out_by_all(
+    num_workers: int, harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/reports/", status=429, headers={"retry-after": "70"}, times=num_workers)
+    config |= {"num_workers": num_workers, "replication_start_date": "2024-06-01"}
+    result = sync(config, ["time_clients", "time_tasks"])
+    assert result.error is None
+    refused, *later = [request for request in harvest.requests if "/reports/" in request.path]
+    assert refused.status == 429
+    assert sum(request.at < refused.at + 70 for request in later) <= num_workers - 1  # what was on its way
+
+
 def test_other_streams_are_read_while_reports_wait_out_a_429(harvest: Harvest, config: dict[str, Any]) -> None:
     """Another program may use up the limit."""
     harvest.faults.add(path="/reports/", status=429, headers={"retry-after": "3"})
