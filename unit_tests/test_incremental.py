@@ -273,7 +273,9 @@ def test_the_start_date_limits_facts_and_nothing_that_they_refer_to(harvest: Har
     start = moments[len(moments) // 2]
     result = sync({**config, "replication_start_date": start}, STREAM_NAMES)
     for name, rows in whole.items():
-        expected = [row for row in rows if row[facts[name]] >= start[: len(row[facts[name]])]] if name in facts else rows
+        expected = (
+            [row for row in rows if row[facts[name]] >= start[: len(row[facts[name]])]] if name in facts else rows
+        )
         found = {identity(name, row): row for row in result.records(name)}
         assert found == {identity(name, row): row for row in expected}, name
 

@@ -103,13 +103,13 @@ class Story:
             self.change()
 
 
-def assert_held(
-    warehouse: Warehouse, names: list[str], harvest: Harvest, kind: str, since: date, *, when: str
-) -> None:
+def assert_held(warehouse: Warehouse, names: list[str], harvest: Harvest, kind: str, since: date, *, when: str) -> None:
     expected, calendar = reports(harvest, kind, since=since), periods(since, today(harvest), kind)
     for name in names:
         held = warehouse.rows[name]
-        there = {(date.fromisoformat(row["period_start"]), date.fromisoformat(row["period_end"])) for row in held.values()}
+        there = {
+            (date.fromisoformat(row["period_start"]), date.fromisoformat(row["period_end"])) for row in held.values()
+        }
         assert there <= set(calendar), (name, when)
         assert {key: row for key, row in held.items() if not is_zero(row)} == {
             identity(name, row): row for row in expected[name] if not is_zero(row)

@@ -1,4 +1,4 @@
-"""Reports are facts: their rows can be summed, and whatever happens between syncs, they are what the account reckons."""
+"""Reports are facts: their rows can be summed, and come to what the account reckons whatever happens between syncs."""
 
 import json
 import logging
@@ -325,7 +325,9 @@ def test_an_unreadable_state_is_an_error_that_names_the_report(state: dict[str, 
 def test_a_state_says_how_far_the_report_is_and_in_which_periods(harvest: Harvest, config: dict[str, Any]) -> None:
     config |= {"replication_start_date": "2026-01-17", "include_fixed_fee": True}
     state = dict(sync(config, ["time_clients"]).states["time_clients"])
-    assert set(state.pop("subjects")) == {row["currency"] for row in reports(harvest, since=date(2026, 1, 1))["time_clients"]}
+    assert set(state.pop("subjects")) == {
+        row["currency"] for row in reports(harvest, since=date(2026, 1, 1))["time_clients"]
+    }
     assert state == {
         "period_end": f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}",
         "period": "month",
@@ -419,9 +421,7 @@ def test_days_weeks_and_months_of_a_year_come_to_that_year(harvest: Harvest, con
     assert totals["day"] == totals["month"] == totals["year"] != {}
 
 
-def test_what_has_nothing_left_in_a_period_comes_once_more_with_zeros(
-    harvest: Harvest, config: dict[str, Any]
-) -> None:
+def test_what_has_nothing_left_in_a_period_comes_once_more_with_zeros(harvest: Harvest, config: dict[str, Any]) -> None:
     task = harvest.add("tasks", name="Short-lived")
     entry = an_entry(harvest, "2026-02-10", task_id=task)
     first = sync(config, ["time_tasks", "time_team"])
@@ -503,7 +503,9 @@ def test_reports_of_a_month_come_to_its_time_entries(harvest: Harvest, config: d
 
 def test_expense_reports_of_a_month_come_to_its_expenses(harvest: Harvest, config: dict[str, Any]) -> None:
     by = {
-        **{"expenses_clients": "client_id", "expenses_projects": "project_id", "expenses_team": "user_id"},
+        "expenses_clients": "client_id",
+        "expenses_projects": "project_id",
+        "expenses_team": "user_id",
         "expenses_categories": "expense_category_id",
     }
     result = sync(config, ["expenses", *by])
@@ -513,7 +515,9 @@ def test_expense_reports_of_a_month_come_to_its_expenses(harvest: Harvest, confi
             key = (expense[subject], expense["client"]["currency"], expense["spent_date"][:7])
             sums[key] += Decimal(str(expense["total_cost"]))
         rows = result.records(name)
-        found = {(row[subject], row["currency"], row["period_start"][:7]): Decimal(str(row["total_amount"])) for row in rows}
+        found = {
+            (row[subject], row["currency"], row["period_start"][:7]): Decimal(str(row["total_amount"])) for row in rows
+        }
         assert found == sums != {}, name
 
 
