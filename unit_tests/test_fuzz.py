@@ -193,7 +193,7 @@ def assert_complete_row(name: str, row: Mapping[str, Any]) -> None:
     flattened = {f"{nested}_{column}" for nested, columns in stream.flattened.items() for column in columns}
     assert set(row) >= {*stream.foreign_keys, *flattened, *stream.clock_times, *stream.access_role_flags}
     for key in KEYS.get(name, ("id",)):
-        assert type(row[key]) is int or key == "external_reference_id", (name, key, row[key])
+        assert type(row[key]) is int or key in stream.text_keys, (name, key, row[key])
         assert row[key] is not None
 
 
