@@ -22,6 +22,7 @@ class Settings:
     # The account.
     modules: set[str] = field(default_factory=_all_modules)
     clock_format: str = "12h"  # or "24h"
+    week_start_day: str = "Monday"
     wants_timestamps: bool = True
 
     # Where Harvest's behaviour is not known.

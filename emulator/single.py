@@ -64,7 +64,7 @@ def company_row(harvest: Harvest) -> Row:
         "full_domain": domain,
         "name": "Northlight Studio",
         "is_active": True,
-        "week_start_day": "Monday",
+        "week_start_day": harvest.week_start_day,
         "wants_timestamp_timers": harvest.wants_timestamps,
         "time_format": "decimal",
         "date_format": "%d/%m/%Y",

@@ -18,6 +18,7 @@ from airbyte_cdk.sources.utils.casing import camel_to_snake
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_harvest import SourceHarvest
+from source_harvest.reports import DayStream, ReportStream
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 
@@ -31,6 +32,12 @@ def stream_name(stream: type[HarvestStream]) -> str:
 
 
 STREAM_NAMES = [stream_name(stream) for stream in STREAMS]
+WHOLE = [stream_name(stream) for stream in STREAMS if not isinstance(stream.cursor_field, str)]
+"""Those that Harvest cannot be asked for by change, so that each sync reads all of them."""
+REPORTS = [stream_name(stream) for stream in STREAMS if issubclass(stream, ReportStream)]
+AS_OF_A_DAY = [stream_name(stream) for stream in STREAMS if issubclass(stream, DayStream)]
+LISTS = [name for name in STREAM_NAMES if name not in (*WHOLE, *AS_OF_A_DAY)]
+"""Those of which a later sync reads what changed."""
 
 
 @dataclass

@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator import Harvest
 from emulator.single import company_row
+from unit_tests.reckoning import SUBJECTS, project_budget, reports
 
 Row = dict[str, Any]
 
@@ -47,6 +48,8 @@ KEYS = {
     "user_roles": ("user_id", "role_id"),
     "user_project_tasks": ("user_id", "project_task_id"),
     "time_entry_external_reference": ("time_entry_id", "external_reference_id"),
+    "project_budget": ("project_id", "snapshot_date"),
+    **{name: (subject, "currency", "period_start") for name, subject in SUBJECTS.items()},
 }
 
 FLAGS = {
@@ -68,7 +71,7 @@ def identity(name: str, row: Row) -> tuple[Any, ...]:
 
 
 def tables(harvest: Harvest) -> dict[str, list[Row]]:
-    """Table -> its rows, for an administrator and without a start date."""
+    """Table -> its rows, for an administrator and without a start date; of reports the rows of months."""
     lists = {name: harvest.listed(name) for name in SAME_NAME}
     assignments, task_assignments = harvest.listed("user_assignments"), harvest.listed("task_assignments")
     managers = [user for user in lists["users"] if "manager" in user["access_roles"]]
@@ -89,6 +92,8 @@ def tables(harvest: Harvest) -> dict[str, list[Row]]:
         "cost_rates": _children(harvest, lists["users"], "cost_rates", "user_id"),
         "teammates": _children(harvest, managers, "teammates", "user_id"),
         "user_roles": [{"user_id": u, "role_id": role["id"]} for role in lists["roles"] for u in role["user_ids"]],
+        **reports(harvest),
+        "project_budget": project_budget(harvest),
     }
     return {name: [_finished(name, dict(row)) for row in rows] for name, rows in found.items()}
 

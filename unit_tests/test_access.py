@@ -7,7 +7,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from unit_tests.syncing import LOGGER, STREAM_NAMES, sync
+from unit_tests.syncing import LOGGER, STREAM_NAMES, Sync, sync
 from unit_tests.tables import tables
 
 PERMISSIONS = [
@@ -26,9 +26,15 @@ USERS = [
     *(("manager", permission) for permission in PERMISSIONS),
     ("manager", *PERMISSIONS),
 ]
-INVOICES = {"invoices", "invoice_line_items", "invoice_messages", "invoice_payments", "invoice_item_categories"}
+INVOICES = {
+    *("invoices", "invoice_line_items", "invoice_messages", "invoice_payments", "invoice_item_categories"),
+    "uninvoiced",
+}
 ESTIMATES = {"estimates", "estimate_line_items", "estimate_messages", "estimate_item_categories"}
-EXPENSES = {"expenses", "expense_categories"}
+EXPENSES = {
+    *("expenses", "expense_categories"),
+    *("expenses_clients", "expenses_projects", "expenses_categories", "expenses_team"),
+}
 
 
 def told_unreadable(caplog: pytest.LogCaptureFixture, config: dict[str, Any]) -> dict[str, str]:
@@ -41,6 +47,14 @@ def told_unreadable(caplog: pytest.LogCaptureFixture, config: dict[str, Any]) ->
     return dict(line.split(" cannot be read. ") for line in starts)
 
 
+def told_by(result: Sync) -> dict[str, str]:
+    """What a sync says of each stream that could not be read.
+
+    `check` asks for invoices where a sync asks for what is not invoiced yet, so as to spare the limit of reports.
+    """
+    return {name: message.replace("reports/uninvoiced", "invoices") for name, (_, message) in result.errors.items()}
+
+
 @pytest.mark.parametrize("user", USERS, ids=" ".join)
 def test_check_tells_beforehand_which_streams_a_sync_cannot_read(
     user: tuple[str, ...], harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -49,7 +63,7 @@ def test_check_tells_beforehand_which_streams_a_sync_cannot_read(
     unreadable = told_unreadable(caplog, config)
     result = sync(config, STREAM_NAMES)
     assert {name for name, status in result.statuses.items() if status == "INCOMPLETE"} == set(unreadable)
-    assert {name: message for name, (_, message) in result.errors.items()} == unreadable
+    assert told_by(result) == unreadable
     assert {kind for kind, _ in result.errors.values()} <= {"config_error"}
     assert all("open to Administrators" in message for message in unreadable.values())
     assert set(result.states) == set(STREAM_NAMES) - set(unreadable)
@@ -103,13 +117,13 @@ def test_a_module_that_is_switched_off_is_said_to_be(
     assert set(unreadable) == streams
     assert all(f"the module for {module}s is switched off" in reason for reason in unreadable.values())
     result = sync(config, STREAM_NAMES)
-    assert {name: message for name, (_, message) in result.errors.items()} == unreadable
+    assert told_by(result) == unreadable
     assert set(result.states) == set(STREAM_NAMES) - streams
 
 
 def test_the_company_is_asked_once_for_its_modules(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.modules.clear()
-    sync(config, STREAM_NAMES)
+    sync(config, [name for name in STREAM_NAMES if name != "company"])
     paths = [request.path for request in harvest.requests]
     assert (paths.count("/v2/company"), paths.count("/api/v2/accounts")) == (1, 1)
 

@@ -11,7 +11,7 @@ import requests
 from emulator import Harvest
 from source_harvest import budget
 from source_harvest.gate import Gate
-from unit_tests.syncing import STREAM_NAMES, sync
+from unit_tests.syncing import LISTS, WHOLE, sync
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,21 @@ def test_lines_are_logged_throughout_a_long_wait(
     assert len(waiting) == 12
 
 
-def test_all_streams_together_keep_the_limit(
+def test_all_lists_together_keep_the_limit(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a limit that refills in a fifth of a second, so that the test does not have to wait for the true one."""
     monkeypatch.setattr(budget, "REQUESTS", 10)
     monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=200))
-    result = sync(config, STREAM_NAMES)
-    assert result.statuses == dict.fromkeys(STREAM_NAMES, "COMPLETE")
+    result = sync(config, [*LISTS, *WHOLE])
+    assert result.statuses == dict.fromkeys([*LISTS, *WHOLE], "COMPLETE")
     sent = [request.at for request in harvest.requests]
     assert len(sent) > 40
     # However late each arrives: the last cannot have been sent before its turn.
     assert max(sent) - min(sent) > (len(sent) // 10 - 1) * 0.2
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "_reports")])
+@pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "reports")])
 @pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
 def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
     session = budget.PatientSession(share=1, gate=Gate(1), connections=1)

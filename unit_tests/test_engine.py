@@ -10,6 +10,7 @@ from emulator import Harvest
 from source_harvest import SourceHarvest
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
+from unit_tests.reckoning import today
 from unit_tests.syncing import STREAM_NAMES, Sync, stream_name, sync
 from unit_tests.tables import identity, tables
 
@@ -26,6 +27,8 @@ def test_a_crash_after_any_message_loses_nothing(seed: int, harvest: Harvest, co
     after = sync(config, STREAM_NAMES, before.state)
     for name, rows in tables(harvest).items():
         held = {identity(name, row): row for row in before.records(name) + after.records(name)}
+        if name == "project_budget":  # the days before are history
+            held = {key: row for key, row in held.items() if row["snapshot_date"] == today(harvest).isoformat()}
         assert {key: row for key, row in held.items() if not row.get("is_running")} == {
             identity(name, row): row for row in rows if not row.get("is_running")
         }, name
@@ -97,4 +100,4 @@ def test_a_stream_by_itself_reads_all_pages(
     harvest.page_size_cap = 2
     known = {s.name: s for s in SourceHarvest().streams(config)}
     found = list(known[stream_name(stream)].read_records(None))
-    assert len(found) == len(harvest.listed(stream.resource or stream_name(stream)))
+    assert len(found) == len(tables(harvest)[stream_name(stream)])

@@ -17,10 +17,11 @@ from docs.errors import ALWAYS, COMPLETE, ONCE, OUTCOMES, Outcome
 from emulator import Harvest
 from source_harvest import SourceHarvest
 from source_harvest.auth import REQUEST_KWARGS
-from unit_tests.syncing import LOGGER, STREAM_NAMES, Sync, catalog, sync
+from unit_tests.syncing import LISTS, LOGGER, STREAM_NAMES, WHOLE, Sync, catalog, sync
 from unit_tests.tables import Row, identity, tables
 from unit_tests.test_check import check
 
+LISTED = [*LISTS, *WHOLE]
 WORDS = "Harvest's own words"
 SAID = f'{{"message": "{WORDS}"}}'
 
@@ -268,18 +269,18 @@ def test_discover_asks_harvest_nothing(what: str, harvest: Harvest, config: dict
 
 @pytest.mark.parametrize("what", ["403", "404", "422", "500", "broken JSON", "a body cut off"])
 @pytest.mark.parametrize("page", [1, 2])
-def test_a_failed_update_of_everything_moves_no_cursor(
+def test_a_failed_update_of_all_lists_moves_no_cursor(
     what: str, page: int, harvest: Harvest, config: dict[str, Any]
 ) -> None:
     """Changes come between two syncs, and the second one fails in one list after the other."""
     harvest.clock.advance(hours=1)
-    first = sync(config, STREAM_NAMES)
+    first = sync(config, LISTED)
     harvest.clock.advance(hours=1)
     harvest.work(days=3)
     harvest.page_size_cap = 1
     for path in ("/clients$", "/projects$", "/time_entries$", "/invoices$", "/estimates/[0-9]+/messages$", "/roles$"):
         harvest.faults.add(path, page=page, times=None, **FAULTS[what].told)
-    failed = sync(config, STREAM_NAMES, first.state)
+    failed = sync(config, LISTED, first.state)
     assert failed.error is not None
     assert {"time_entries", "invoices", "invoice_line_items", "invoice_payments", "roles"} <= set(failed.errors)
     assert {name for name, status in failed.statuses.items() if status == "INCOMPLETE"} == set(failed.errors)
@@ -287,8 +288,8 @@ def test_a_failed_update_of_everything_moves_no_cursor(
     harvest.faults.clear()
     harvest.page_size_cap = 2000
     kept = {state.stream.stream_descriptor.name: state for state in [*first.state, *failed.state]}
-    healthy = sync(config, STREAM_NAMES, list(kept.values()))
+    healthy = sync(config, LISTED, list(kept.values()))
     assert healthy.error is None
-    undisturbed = sync(config, STREAM_NAMES, first.state)
-    for name in STREAM_NAMES:
+    undisturbed = sync(config, LISTED, first.state)
+    for name in LISTED:
         assert held(name, failed, healthy) == held(name, undisturbed), name

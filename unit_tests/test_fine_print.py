@@ -18,11 +18,11 @@ from source_harvest import SourceHarvest, budget
 from source_harvest.errors import HarvestError
 from source_harvest.gate import Gate
 from source_harvest.transport import REQUEST_KWARGS
-from unit_tests.syncing import LOGGER, STREAM_NAMES, catalog, state_of, sync
+from unit_tests.syncing import LISTS, LOGGER, STREAM_NAMES, catalog, state_of, sync
 from unit_tests.tables import identity, tables
 from unit_tests.test_check import check, without
 from unit_tests.test_config import TOKEN, settings
-from unit_tests.test_incremental import CURSORS, INCREMENTAL, first_sync
+from unit_tests.test_incremental import CURSORS, first_sync
 
 # Before conftest.py's fixture lifts it.
 TRUE_REQUESTS = budget.REQUESTS
@@ -33,7 +33,7 @@ def stamp(moment: datetime) -> str:
 
 
 def test_each_state_is_keyed_by_its_streams_cursor_column(config: dict[str, Any]) -> None:
-    for name, state in sync(config, INCREMENTAL).states.items():
+    for name, state in sync(config, LISTS).states.items():
         assert set(state) & {"updated_at", *CURSORS.values()} == {CURSORS.get(name, "updated_at")}, name
 
 
@@ -196,8 +196,9 @@ def test_a_users_task_comes_again_when_the_projects_task_changes(harvest: Harves
 
 
 def test_every_list_is_asked_for_with_the_largest_pages(harvest: Harvest, config: dict[str, Any]) -> None:
-    sync(config, STREAM_NAMES)
-    assert {request.query.get("per_page") for request in harvest.requests} == {"2000"}
+    sync({**config, "replication_start_date": "2026-01-01"}, STREAM_NAMES)
+    lists = [request for request in harvest.requests if request.path not in ("/v2/company", "/v2/users/me")]
+    assert {request.query.get("per_page") for request in lists} == {"2000"}
 
 
 def test_an_assignment_whose_project_was_deleted_meanwhile_has_no_client(

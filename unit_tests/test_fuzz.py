@@ -20,16 +20,19 @@ from hypothesis import strategies as st
 from emulator import Harvest
 from source_harvest import SourceHarvest
 from source_harvest.bookmark import bookmark_of
-from source_harvest.children import ChildStream
+from source_harvest.children import BelowEachParent
 from source_harvest.config import Settings
 from source_harvest.errors import HarvestError
 from source_harvest.run import Entrypoint
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
+from source_harvest.streams.clients import Clients
+from source_harvest.transport import Transport
 from unit_tests.syncing import LOGGER, STREAM_NAMES, Sync, catalog, stream_name, sync
 from unit_tests.tables import KEYS, Row
 from unit_tests.test_check import check
 from unit_tests.test_config import OAUTH, SECRET, TOKEN
+from unit_tests.test_config import settings as settings_of
 from unit_tests.test_faults import catalog_of, held
 
 # Tries for each list and for each other answer.
@@ -85,18 +88,18 @@ class Answer:
 
 
 def fed_by(source: type[HarvestStream]) -> tuple[str, ...]:
-    streams = (stream for stream in STREAMS if source in stream.lists() and not issubclass(stream, ChildStream))
+    streams = (stream for stream in STREAMS if source in stream.lists() and not issubclass(stream, BelowEachParent))
     return tuple(map(stream_name, streams))
 
 
 def answers() -> Iterator[tuple[str, Answer]]:
     for name, stream in STREAM_OF.items():
-        if issubclass(stream, ChildStream):
+        if issubclass(stream, BelowEachParent):
             yield name, Answer(f"/{stream.below_parent}$", name, (name,), stream_name(stream.parent))
-        elif stream.lists() == (stream,):
+        elif stream.lists() == (stream,) and stream.list_key is not None:
             key = stream.resource or name
             yield name, Answer(f"/v2/{key}$", key, fed_by(stream))
-            children = tuple(n for n, s in STREAM_OF.items() if issubclass(s, ChildStream) and s.parent is stream)
+            children = tuple(n for n, s in STREAM_OF.items() if issubclass(s, BelowEachParent) and s.parent is stream)
             if children:
                 yield f"{name} as parents", Answer(f"/v2/{key}$", key, children)
 
@@ -190,7 +193,7 @@ def assert_complete_row(name: str, row: Mapping[str, Any]) -> None:
     flattened = {f"{nested}_{column}" for nested, columns in stream.flattened.items() for column in columns}
     assert set(row) >= {*stream.foreign_keys, *flattened, *stream.clock_times, *stream.access_role_flags}
     for key in KEYS.get(name, ("id",)):
-        assert type(row[key]) is int or key == "external_reference_id", (name, key, row[key])
+        assert type(row[key]) is int or key in stream.text_keys, (name, key, row[key])
         assert row[key] is not None
 
 
@@ -265,7 +268,7 @@ IDENTITY: dict[str, Any] = {
 def test_an_odd_answer_to_who_asks_is_taken_or_is_one_sentence(
     path: str, harvest: Harvest, config: dict[str, Any], oauth_config: dict[str, Any], naps: list[float]
 ) -> None:
-    asked = catalog_of("tasks")
+    asked = catalog_of("tasks", "company")
 
     @fuzzing(TRIES)
     @given(breaks(IDENTITY[path]))
@@ -426,12 +429,13 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
         return
     if not isinstance(state, dict):
         return
+    stream = Clients(Transport(settings_of({"credentials": TOKEN}), {"credentials": TOKEN}))
     try:
-        bookmark = bookmark_of("clients", state, "updated_at")
+        bookmark = bookmark_of(stream, state)
     except HarvestError as error:
         assert_config_error(error, 'The state of the stream "clients" cannot be read')
     else:
-        assert bookmark_of("clients", bookmark.state("updated_at"), "updated_at") == bookmark
+        assert bookmark_of(stream, bookmark.state("updated_at")) == bookmark
         assert isinstance(bookmark.since, str | None)
         assert isinstance(bookmark.children_since, str | None)
 

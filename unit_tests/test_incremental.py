@@ -7,7 +7,7 @@ import pytest
 from airbyte_cdk.models import SyncMode
 
 from emulator import Harvest
-from unit_tests.syncing import STREAM_NAMES, Sync, state_of, sync
+from unit_tests.syncing import LISTS, REPORTS, STREAM_NAMES, WHOLE, Sync, state_of, sync
 from unit_tests.tables import Row, identity, tables
 
 CURSORS = {
@@ -15,8 +15,6 @@ CURSORS = {
     "estimate_line_items": "estimate_updated_at",
     "time_entry_external_reference": "time_entry_updated_at",
 }
-ALWAYS_WHOLE = {"roles", "user_roles"}
-INCREMENTAL = [name for name in STREAM_NAMES if name not in ALWAYS_WHOLE]
 
 
 def first_sync(harvest: Harvest, config: dict[str, Any]) -> Sync:
@@ -29,19 +27,20 @@ def first_sync(harvest: Harvest, config: dict[str, Any]) -> Sync:
 
 def test_a_second_sync_in_which_nothing_changed_brings_no_rows(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
-    second = sync(config, STREAM_NAMES, first.state)
-    assert set(second.counts) == ALWAYS_WHOLE
-    assert second.statuses == dict.fromkeys(STREAM_NAMES, "COMPLETE")
+    second = sync(config, [*LISTS, *WHOLE], first.state)
+    assert set(second.counts) == set(WHOLE)
+    assert second.statuses == dict.fromkeys([*LISTS, *WHOLE], "COMPLETE")
 
 
 def test_a_second_sync_finds_exactly_the_rows_that_changed(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     began = first.states["clients"]["updated_at"]
     harvest.work(days=2)
-    second = sync(config, STREAM_NAMES, first.state)
-    for name, rows in tables(harvest).items():
-        cursor = CURSORS.get(name, "updated_at")
-        changed = [row for row in rows if name in ALWAYS_WHOLE or row[cursor] >= began]
+    second = sync(config, [*LISTS, *WHOLE], first.state)
+    whole = tables(harvest)
+    for name in (*LISTS, *WHOLE):
+        rows, cursor = whole[name], CURSORS.get(name, "updated_at")
+        changed = [row for row in rows if name in WHOLE or row[cursor] >= began]
         if name == "user_projects":
             changed = changed_user_projects(harvest, rows, began)
         found = {identity(name, row): row for row in second.records(name)}
@@ -70,7 +69,7 @@ def test_rows_that_did_not_change_do_not_come_again(harvest: Harvest, config: di
     harvest.update("clients", client, name="Renamed")
     harvest.update("time_entries", entry, hours=7.25)
     payment = harvest.add("invoice_payments", invoice_id=invoice, amount=12.5)
-    second = sync(config, INCREMENTAL, first.state)
+    second = sync(config, LISTS, first.state)
     assert [row["id"] for row in second.records("clients")] == [client]
     assert [row["id"] for row in second.records("time_entries")] == [entry]
     assert [row["id"] for row in second.records("invoice_payments")] == [payment]
@@ -134,8 +133,22 @@ def test_children_of_every_parent_are_visited_in_each_sync_where_the_config_says
 def test_an_idle_sync_on_the_same_day_costs_one_request_per_list(harvest: Harvest, config: dict[str, Any]) -> None:
     state = first_sync(harvest, config).state
     harvest.requests.clear()
-    sync(config, STREAM_NAMES, state)
-    assert len(harvest.requests) == len({request.path for request in harvest.requests}) == 15
+    sync(config, LISTS, state)
+    assert len(harvest.requests) == len({request.path for request in harvest.requests}) == 14
+
+
+def test_what_is_below_each_user_costs_a_request_for_each_in_every_sync(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    state = first_sync(harvest, config).state
+    harvest.requests.clear()
+    sync(config, ["billable_rates", "cost_rates", "teammates"], state)
+    users = harvest.listed("users")
+    managers = [user for user in users if "manager" in user["access_roles"]]
+    expected = ["/v2/users"]
+    expected += [f"/v2/users/{user['id']}/{rates}" for user in users for rates in ("billable_rates", "cost_rates")]
+    expected += [f"/v2/users/{user['id']}/teammates" for user in managers]
+    assert sorted(request.path for request in harvest.requests) == sorted(expected)
 
 
 def test_an_assignment_comes_again_when_its_project_moves_to_another_client(
@@ -254,12 +267,15 @@ def test_the_start_date_limits_facts_and_nothing_that_they_refer_to(harvest: Har
         "expenses": "updated_at",
         "time_entries": "updated_at",
         "time_entry_external_reference": "time_entry_updated_at",
+        **dict.fromkeys(REPORTS, "period_end"),
     }
     moments = sorted(row["updated_at"] for row in whole["time_entries"])
     start = moments[len(moments) // 2]
     result = sync({**config, "replication_start_date": start}, STREAM_NAMES)
     for name, rows in whole.items():
-        expected = [row for row in rows if row[facts[name]] >= start] if name in facts else rows
+        expected = (
+            [row for row in rows if row[facts[name]] >= start[: len(row[facts[name]])]] if name in facts else rows
+        )
         found = {identity(name, row): row for row in result.records(name)}
         assert found == {identity(name, row): row for row in expected}, name
 
