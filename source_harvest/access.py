@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from source_harvest.errors import HarvestError
+from source_harvest.errors import HarvestError, as_documented
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.transport import Transport
@@ -28,8 +28,10 @@ def unreadable_streams(transport: Transport) -> Mapping[str, str]:
 
 
 def _refusal(transport: Transport, source: type[HarvestStream]) -> str | None:
+    stream = source(transport)
     try:
-        source(transport).probe()
+        with as_documented(stream.place):
+            stream.probe()
     except HarvestError as error:
         if error.status == 401:
             raise

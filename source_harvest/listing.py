@@ -87,7 +87,8 @@ class Listing:
     def pieces(self) -> list[Piece]:
         """What is known from the start to be read."""
         self._since = self._needed()
-        unfinished = [reader for reader in self._readers if reader.bookmark.spans]
+        in_spans = [reader for reader in self._readers if reader.stream.takes_at_once]
+        unfinished = [reader for reader in in_spans if reader.bookmark.spans]
         began = [reader.bookmark.began for reader in unfinished if reader.bookmark.began]
         # Readers beside them that need changes only find them in the last piece.
         others = [reader.stream.list_since(reader) for reader in self._readers if reader not in unfinished]
@@ -99,7 +100,7 @@ class Listing:
             pieces = [Piece(span) for span in merged(gaps)]
         else:
             pieces = [Piece()]
-            for reader in self._readers:
+            for reader in in_spans:
                 reader.forget_spans()
         if not pieces:
             self._has_caught_up = True
@@ -222,7 +223,9 @@ class Listing:
 
     def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""
-        needed = [None if self._whole else reader.stream.list_since(reader) for reader in self._readers]
+        if self._whole or self._source.list_key is None:
+            return None
+        needed = [reader.stream.list_since(reader) for reader in self._readers]
         if self._census:
             of_census = self._census.needs(type(self._source))
             self._is_counted = of_census != ""

@@ -9,10 +9,9 @@ from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import requests
 from typing_extensions import override
 
-from source_harvest.answer import Page, Row
+from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark
 from source_harvest.errors import HarvestError, Place, config_error
 from source_harvest.packing import packed, unpacked
@@ -95,7 +94,7 @@ class ReportStream(DayStream):
         super().__init_subclass__()
         if hasattr(cls, "subject"):
             cls.primary_key = [cls.subject, "currency", "period_start"]
-            cls.identified_by = (cls.subject, "currency")
+            cls.identified_by = (cls.subject,)
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -106,6 +105,7 @@ class ReportStream(DayStream):
         self._from: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         self._began: date | None = None
+        self._identity = repr  # where a user may not see currencies, nothing else tells some rows apart
 
     # What its state says besides when it was read.
 
@@ -138,7 +138,8 @@ class ReportStream(DayStream):
         kind, before = self._transport.settings.report_period, str(self._kept.get("period"))
         if kind != "week":
             return Calendar(kind)
-        day = self._transport.company().get("week_start_day") or before.removeprefix("week from ")
+        with self._transport.gate.entered():
+            day = self._transport.company().get("week_start_day") or before.removeprefix("week from ")
         return Calendar(kind, day if day in WEEK_DAYS else WEEK_DAYS[0])
 
     # Which periods are read.
@@ -154,6 +155,7 @@ class ReportStream(DayStream):
             logger.info("%s: include_fixed_fee is not what it was, so all periods are read anew", self.name)
             reader.start_anew()
         self._began = self.today(reader.bookmark.began or began)
+        self._checkpoint = reader.checkpoint
         periods = list(self._to_read(reader, self.today(began)))
         planned, minutes = self._transport.plan_reports(len(periods))
         logger.info(
@@ -197,7 +199,7 @@ class ReportStream(DayStream):
         source, periods = self.sibling(counted), list(self._calendar.periods(EARLIEST, today))
 
         def is_begun(period: Period) -> bool:
-            with self._transport.explained(self.place):
+            with self._transport.gate.entered(), self._transport.explained(self.place):
                 url = f"{self.url_base}{source.list_key}?to={period.last.isoformat()}&per_page=1"
                 return bool(self._transport.get(url, self.place)[source.list_key])
 
@@ -210,17 +212,8 @@ class ReportStream(DayStream):
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        self._from = self._reaches_back_to(reader)
+        self._from = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first if reader.start else None
         return Bookmark(cursor=reader.bookmark.began or began)
-
-    def _reaches_back_to(self, reader: Reader) -> date | None:
-        """The first day of all that was read; None where that is everything."""
-        if not reader.start:
-            return None
-        first = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first
-        if reader.bookmark.cursor is None:
-            return first
-        return min(first, self._from) if self._from else None
 
     # How a report is asked for, and what its rows become.
 
@@ -237,31 +230,25 @@ class ReportStream(DayStream):
         return params
 
     @override
-    def _page(self, response: requests.Response) -> Page:
-        """The page, with one row for each subject and currency, also where the user may not see the currencies."""
-        page = super()._page(response)
-        rows: dict[tuple[int, str], Row] = {}
-        for row in page.rows:
-            row["currency"] = row.get("currency") or ""
-            same = rows.setdefault((row[self.subject], row["currency"]), row)
-            if same is not row:
-                same.update((number, same[number] + row[number]) for number in self._numbers if number in row)
-        page.rows[:] = rows.values()
-        return page
-
-    @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
-        period = stream_slice["period"]
-        days = dict(zip(("period_start", "period_end"), map(date.isoformat, period), strict=True))
-        found: set[tuple[int, str]] = set()
-        for page in self.complete_pages(stream_slice):
+        period: Period = stream_slice["period"]
+        days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
+        rows: dict[tuple[int, str], Row] = {}
+        for page in self.complete_pages(stream_slice, again=rows.clear):
             for row in page.rows:
-                found.add((row[self.subject], row["currency"]))
-                yield self._shape.record({**row, **days})
-        for id_, currency in self._subjects.get(period.first, set()) - found:
+                row |= {"currency": row.get("currency") or "", **days}
+                same = rows.setdefault((row[self.subject], row["currency"]), row)
+                if same is not row:  # of two currencies that the user may not see
+                    same.update((n, (same.get(n) or 0) + (row[n] or 0)) for n in self._numbers if n in row)
+        before = self._subjects.get(period.first, set())
+        if not before.issuperset(rows):
+            self._subjects[period.first] = before.union(rows)
+            self._checkpoint()  # or a sync that is killed would not know what it delivered
+        yield from map(self._shape.record, rows.values())
+        for id_, currency in before - rows.keys():
             zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
             yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
-        self._subjects[period.first] = found
+        self._subjects[period.first] = set(rows)
 
     @cached_property
     def _numbers(self) -> list[str]:

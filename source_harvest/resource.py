@@ -1,6 +1,6 @@
 """How a list of Harvest's is asked for: its place, its filters and its pages, first to last."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from operator import itemgetter
 from threading import Lock
 from typing import Any, ClassVar
@@ -29,6 +29,10 @@ Slice = Mapping[str, Any]
 """What a series of pages is of: filters, and for a list below a record that record's id."""
 
 
+def _ignore() -> None:
+    """Nobody wants to know."""
+
+
 class Resource(HttpStream):
     """A list at Harvest's API. An instance serves one read."""
 
@@ -48,7 +52,7 @@ class Resource(HttpStream):
         self.requests = 0
         self._http_client = transport.client(self.place)
         fields = self.identified_by
-        self._identity = itemgetter(*fields) if len(fields) == 1 else lambda row: tuple(map(row.get, fields))
+        self._identity: Callable[[Row], Hashable] = itemgetter(*fields)
 
     def probe(self, place: Place | None = None) -> None:
         """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
@@ -64,13 +68,18 @@ class Resource(HttpStream):
         """One of its slices."""
         return {}
 
-    def complete_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
+    def complete_pages(
+        self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
+    ) -> Iterator[Page]:
         """The pages of a list; again from the first, with what is new on them, where rows came or went meanwhile.
 
-        Calls `in_doubt` where it cannot be told that they hold all that there is. Raises `HarvestError`.
+        Calls `again` before they come once more, and `in_doubt` where it cannot be told that they hold all that there
+        is. Raises `HarvestError`.
         """
         tally: Tally | None = None
         for reading in range(READINGS):
+            if reading:
+                again()
             tally = Tally(self._identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
             try:
                 for page in self.pages(stream_slice):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -117,17 +117,24 @@ class Transport:
 
     def _is_off(self, module: str) -> bool:
         """Whether the company says so. Only administrators may ask, so for others it is not known."""
-        return self.company().get(f"{module}_feature") is False
+        with suppress(HarvestError):
+            return self.company().get(f"{module}_feature") is False
+        return False
 
     def company(self) -> Mapping[str, Any]:
-        """The account's settings; empty where the user may not see them, as only administrators may."""
+        """The account's settings; empty where the user may not see them, as only administrators may.
+
+        Raises `HarvestError`.
+        """
         return self.once("company", self._ask_for_company)
 
     def _ask_for_company(self) -> Mapping[str, Any]:
         try:
-            company = self.get(f"{self.settings.api_url}/company", accounts.COMPANY)
-        except HarvestError:
-            company = None
+            company = self.get_once(f"{self.settings.api_url}/company", accounts.COMPANY)
+        except HarvestError as error:
+            if error.status != 403:
+                raise
+            company = {}
         return company if isinstance(company, Mapping) else {}
 
     def once(self, what: object, find: Callable[[], T]) -> T:

@@ -615,8 +615,8 @@ def test_the_log_says_how_many_requests_are_planned_and_how_long_they_take(
     sync({**config, "replication_start_date": "2025-04-01"}, ["time_clients"])
     planned = len(periods(date(2025, 4, 1), today(harvest), "month"))
     assert (
-        f"time_clients: {planned} requests, one for each month. With the reports before it {planned} are planned in "
-        "this sync, of which Harvest allows 100 in 15 minutes: about 1 minutes"
+        f"time_clients: {planned} requests planned, one for each month; {planned} with the reports before it, about "
+        "1 minutes at 100 in 15"
     ) in caplog.text
 
 
