@@ -112,7 +112,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
         stream.recall(own)
         if state.keys() == own.keys():
             return Bookmark()
-        if state.keys() == {"to"}:
+        if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
         return _parsed({key: value for key, value in state.items() if key not in own}, cursor_field)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):

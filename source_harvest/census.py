@@ -16,7 +16,7 @@ from source_harvest.answer import Row
 from source_harvest.bookmark import timestamp
 from source_harvest.children import BelowEachParent
 from source_harvest.derived import EmbeddedStream
-from source_harvest.errors import HarvestError, Place, config_error
+from source_harvest.errors import HarvestError, Place, as_documented, config_error
 from source_harvest.inhabitants import NO_GROUP, Inhabitants
 from source_harvest.packing import packed
 from source_harvest.records import changed_since
@@ -57,6 +57,7 @@ class CensusStream(HarvestStream):
         self._covered: list[Reader] = []
         self._streams: dict[type[HarvestStream], list[HarvestStream]] = {}
         self._has_news = False
+        self._is_settled = False
         self._asked_by: Row = {}
 
     @classmethod
@@ -109,7 +110,7 @@ class CensusStream(HarvestStream):
     def tell_news(self, stream: str) -> None:
         """Before a state of that stream: what it delivered is kept first, or it could be forgotten."""
         with self._census_lock:
-            if self._has_news and stream != self.name:
+            if self._has_news and not self._is_settled and stream != self.name:
                 self._has_news = False
                 self._own.checkpoint()
 
@@ -172,7 +173,7 @@ class CensusStream(HarvestStream):
 
     def _is_active(self) -> bool:
         """Whether it may compare at all, which is known once it is known who asks."""
-        with suppress(HarvestError):
+        with suppress(HarvestError), as_documented(self.place):
             self._user.wait()
             self._admit(self._asked_by)
             return True

@@ -61,6 +61,14 @@ class Gate:
         if self._closed.is_set():
             raise SyncGivenUpError
 
+    def wait(self, event: Event) -> None:
+        """Waits until something has happened.
+
+        Raises `SyncGivenUpError`.
+        """
+        while not event.wait(timeout=1):
+            self.check()
+
     def nap(self, seconds: float) -> None:
         """Waits, but no longer than until the gate is closed.
 

@@ -125,11 +125,15 @@ class Listing:
 
         Raises what reading it raised, or `SyncGivenUpError`.
         """
-        while not self._over.wait(timeout=1):
-            self._gate.check()
+        self._gate.wait(self._over)
         if self._began is None or self._error:
             raise self._error or SyncGivenUpError
         return self._began
+
+    def fail(self, error: Exception) -> None:
+        """It will not be read, and whoever waits for it gets the same error."""
+        self._error = error
+        self._over.set()
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """The records that the pages of a piece yield at once, of whichever stream.

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from threading import Event
 from typing import Any
 
 from airbyte_cdk.models import FailureType
@@ -42,17 +43,20 @@ class StreamPartitions(PartitionGenerator):
             return
         with as_documented(stream.place):
             slices = list(stream.slices(reader, began))
-        for stream_slice in slices:
+        for number, stream_slice in enumerate(slices):
             if reader.is_refused:
                 return
-            yield self._announced(SlicePartition(reader, stream_slice, began, self._gate))
+            partition = SlicePartition(reader, stream_slice, began, self._gate)
+            yield self._announced(partition)
+            if number == 0 and stream.waits_long:  # it tells whether the others may be read at all
+                self._gate.wait(partition.is_over)
         reader.finish(began)
 
     def _read(self, lists: list[Listing]) -> Generator[Partition, None, datetime]:
         """The pieces of those lists that are not read yet; returns when the reading of all of them began."""
         own = [listing for listing in lists if listing.claim()]
         for listing in own:
-            yield from self._partitions(listing, listing.pieces())
+            yield from self._partitions(listing, self._pieces(listing, own))
         for listing in own:
             yield from self._partitions(listing, listing.more_pieces())
         began = []
@@ -65,6 +69,15 @@ class StreamPartitions(PartitionGenerator):
                 raise
         self._reader.requests_of_others += sum(listing.requests for listing in own)
         return min(began)
+
+    def _pieces(self, listing: Listing, own: list[Listing]) -> list[Piece]:
+        """As `Listing.pieces`; where that fails, nobody waits for those lists any more."""
+        try:
+            return listing.pieces()
+        except Exception as error:
+            for claimed in own:
+                claimed.fail(error)
+            raise
 
     def _partitions(self, listing: Listing, pieces: Iterable[Piece]) -> Iterator[Partition]:
         for piece in pieces:
@@ -131,9 +144,16 @@ class SlicePartition(ReaderPartition):
         super().__init__(reader, gate.patiently() if reader.stream.waits_long else gate.entered())
         self._slice = stream_slice
         self._began = began
+        self.is_over = Event()
 
     @override
     def read(self) -> Iterator[Record]:
+        try:
+            yield from self._read()
+        finally:
+            self.is_over.set()
+
+    def _read(self) -> Iterator[Record]:
         stream = self._reader.stream
         with self._entered, as_documented(stream.place):
             if self._reader.is_refused:
@@ -144,7 +164,7 @@ class SlicePartition(ReaderPartition):
                     count += 1
                     yield Record(data=row, stream_name=stream.name)
             except HarvestError as error:
-                self._reader.is_refused = stream.is_refused_as_one and error.failure_type is FailureType.config_error
+                self._reader.is_refused |= stream.is_refused_as_one and error.failure_type is FailureType.config_error
                 raise
             self._reader.count(count)
             stream.finished_slice(self._slice, self._reader, self._began)

@@ -99,8 +99,7 @@ class Reader:
 
         Raises `SyncGivenUpError`.
         """
-        while not self._is_over.wait(timeout=1):
-            gate.check()
+        gate.wait(self._is_over)
 
     def checkpoint(self) -> None:
         """Keeps how far it is."""

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -46,6 +47,7 @@ class DayStream(HarvestStream):
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self._time_zone: str | None = None
+        self._read_by = ""
 
     @classmethod
     @override
@@ -63,7 +65,9 @@ class DayStream(HarvestStream):
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        self._time_zone = rows[0].get("timezone")
+        user = rows[0]
+        self._time_zone = user.get("timezone")
+        self._read_by = " ".join([str(user.get("id")), *sorted(user.get("access_roles") or ())])
         return ()
 
     def today(self, moment: datetime) -> date:
@@ -82,7 +86,8 @@ class ReportStream(DayStream):
     cursor_field = "period_end"
     text_keys = ("currency", "period_start")
     limited_by_start_date = True
-    kept_in_state = ("period", "from", "include_fixed_fee", "subjects")
+    earlier_state_key = "to"
+    kept_in_state = ("read_by", "period", "from", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
     """The column with the id of whom or what a row is about."""
     counts: ClassVar[tuple[type[HarvestStream], ...]]
@@ -104,7 +109,6 @@ class ReportStream(DayStream):
         self._kept: Mapping[str, Any] = {}
         self._from: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
-        self._began: date | None = None
         self._identity = repr  # where a user may not see currencies, nothing else tells some rows apart
 
     # What its state says besides when it was read.
@@ -122,10 +126,10 @@ class ReportStream(DayStream):
     def keep(self) -> Mapping[str, Any]:
         numbers: dict[str, list[int]] = {}
         for day, subjects in list(self._subjects.items()):  # slices that end meanwhile add to it
-            if self._began is None or self._calendar.period_of(day).last >= self._began - self._lookback:
-                for id_, currency in subjects:
-                    numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
+            for id_, currency in subjects:
+                numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
         kept = {
+            "read_by": self._read_by,
             "period": str(self._calendar),
             "from": self._from.isoformat() if self._from else None,
             "include_fixed_fee": self._include_fixed_fee,
@@ -154,9 +158,13 @@ class ReportStream(DayStream):
         if reader.bookmark != Bookmark() and self._kept.get("include_fixed_fee") != self._include_fixed_fee:
             logger.info("%s: include_fixed_fee is not what it was, so all periods are read anew", self.name)
             reader.start_anew()
-        self._began = self.today(reader.bookmark.began or began)
+        if self._subjects and self._kept.get("read_by") != self._read_by:
+            logger.warning(
+                "%s: read by another user than before, or with other permissions, who may see less", self.name
+            )
+            self._subjects.clear()  # what this user does not see need not be gone
         self._checkpoint = reader.checkpoint
-        periods = list(self._to_read(reader, self.today(began)))
+        periods = list(self._to_read(reader, began))
         planned, minutes = self._transport.plan_reports(len(periods))
         logger.info(
             "%s: %d requests planned, one for each %s; %d with the reports before it, about %d minutes at 100 in 15",
@@ -165,8 +173,9 @@ class ReportStream(DayStream):
         for period in periods:
             yield {"from": f"{period.first:%Y%m%d}", "to": f"{period.last:%Y%m%d}", "period": period}
 
-    def _to_read(self, reader: Reader, today: date) -> Iterator[Period]:
+    def _to_read(self, reader: Reader, began: datetime) -> Iterator[Period]:
         """The periods that were not read yet, or not yet late enough, in their order."""
+        today, first_tried = self.today(began), self.today(reader.bookmark.began or began)
         read_on = self.today(reader.bookmark.cursor) if reader.bookmark.cursor else None
         start = date.fromisoformat(reader.start[:10]) if reader.start else None
         settled = read_on - self._lookback if read_on else EARLIEST
@@ -176,7 +185,7 @@ class ReportStream(DayStream):
             first = max(settled, start or settled)
         for period in self._calendar.periods(max(first, EARLIEST), today):
             is_settled = period.last < settled and not (self._from and period.first < self._from)
-            is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < today
+            is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < first_tried
             if not (is_settled or is_done):
                 yield period
 
@@ -213,7 +222,12 @@ class ReportStream(DayStream):
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
         self._from = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first if reader.start else None
-        return Bookmark(cursor=reader.bookmark.began or began)
+        began = reader.bookmark.began or began
+        changeable = self.today(began) - self._lookback
+        self._subjects = {
+            day: of for day, of in self._subjects.items() if self._calendar.period_of(day).last >= changeable
+        }
+        return Bookmark(cursor=began)
 
     # How a report is asked for, and what its rows become.
 
@@ -234,7 +248,8 @@ class ReportStream(DayStream):
         period: Period = stream_slice["period"]
         days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
         rows: dict[tuple[int, str], Row] = {}
-        for page in self.complete_pages(stream_slice, again=rows.clear):
+        doubts = Event()
+        for page in self.complete_pages(stream_slice, doubts.set, again=rows.clear):
             for row in page.rows:
                 row |= {"currency": row.get("currency") or "", **days}
                 same = rows.setdefault((row[self.subject], row["currency"]), row)
@@ -245,6 +260,8 @@ class ReportStream(DayStream):
             self._subjects[period.first] = before.union(rows)
             self._checkpoint()  # or a sync that is killed would not know what it delivered
         yield from map(self._shape.record, rows.values())
+        if doubts.is_set():
+            return
         for id_, currency in before - rows.keys():
             zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
             yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})

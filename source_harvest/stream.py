@@ -41,6 +41,8 @@ class HarvestStream(Resource):
     business_date: ClassVar[str] = ""
     """The day by which Harvest filters the list with `from` and `to`, and sorts it, newest first."""
 
+    earlier_state_key: ClassVar[str] = "updated_at"
+    """Under which key Airbyte's earlier connector kept how far it was. (Of machinery, no fact.)"""
     kept_in_state: ClassVar[tuple[str, ...]] = ()
     """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
     is_refused_as_one: ClassVar[bool] = True

@@ -101,7 +101,7 @@ class Transport:
     def _explanation(self, error: HarvestError, place: Place) -> HarvestError:
         if error.status in {401, 404} and (rejection := self._why_rejected(error)):
             return rejection
-        if error.status in {403, 404} and place.module and self._is_off(place.module):
+        if error.status in {403, 404} and place.module and self.is_off(place.module):
             return module_is_off(place, str(error.said))
         return error
 
@@ -115,7 +115,7 @@ class Transport:
                 self._rejection = error
             return self._rejection
 
-    def _is_off(self, module: str) -> bool:
+    def is_off(self, module: str) -> bool:
         """Whether the company says so. Only administrators may ask, so for others it is not known."""
         with suppress(HarvestError):
             return self.company().get(f"{module}_feature") is False

@@ -85,5 +85,6 @@ class Teammates(_BelowEachUser):
     @override
     def _to_visit(self, reader: "Reader", began: datetime) -> Iterator[int]:
         for id_ in super()._to_visit(reader, began):
-            if "manager" in (self._parents[id_]["access_roles"] or ()):
+            roles = self._parents[id_]["access_roles"]
+            if roles is None or "manager" in roles:
                 yield id_
