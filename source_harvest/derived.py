@@ -91,9 +91,8 @@ class JoinedStream(HarvestStream):
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        if reader.since is None:
-            self.take_whole(source, rows)
-        elif changed_since(rows, reader.since):
+        self.take_whole(source, rows)
+        if reader.since and changed_since(rows, reader.since):
             self._has_changes = True
         return ()
 

@@ -78,6 +78,11 @@ class Listing:
         is_counted = any(reader.stream is self._source for reader in self._readers)
         return 0 if is_counted else self._source.requests
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the list is read, and not only what changed."""
+        return self._since is None
+
     def claim(self) -> bool:
         """True for the first who asks, who then has to read it; the others wait."""
         with self._lock:

@@ -38,7 +38,9 @@ class StreamPartitions(PartitionGenerator):
         try:
             began = yield from self._read(self._lists)
             if stream.needs_whole_lists():
-                yield from self._read(self._whole_lists)
+                both = zip(self._lists, self._whole_lists, strict=True)
+                if lists := [whole for listing, whole in both if not listing.is_whole]:
+                    yield from self._read(lists)
         except ReportedError:
             return
         with as_documented(stream.place):

@@ -19,7 +19,7 @@ from source_harvest.packing import packed, unpacked
 from source_harvest.periods import WEEK_DAYS, Calendar, Period, local_day
 from source_harvest.resource import Slice
 from source_harvest.signed_in import SignedInUser
-from source_harvest.spans import Span
+from source_harvest.spans import DAY, Span
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
@@ -87,7 +87,7 @@ class ReportStream(DayStream):
     text_keys = ("currency", "period_start")
     limited_by_start_date = True
     earlier_state_key = "to"
-    kept_in_state = ("read_by", "period", "from", "include_fixed_fee", "subjects")
+    kept_in_state = ("read_by", "period", "from", "first", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
     """The column with the id of whom or what a row is about."""
     counts: ClassVar[tuple[type[HarvestStream], ...]]
@@ -108,6 +108,7 @@ class ReportStream(DayStream):
         self._include_fixed_fee = settings.include_fixed_fee if self.knows_fixed_fees else None
         self._kept: Mapping[str, Any] = {}
         self._from: date | None = None
+        self._first: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         self._identity = repr  # where a user may not see currencies, nothing else tells some rows apart
 
@@ -116,7 +117,9 @@ class ReportStream(DayStream):
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
         self._kept = kept
-        self._from = date.fromisoformat(kept["from"]) if "from" in kept else None
+        self._from, self._first = (
+            date.fromisoformat(kept[name]) if name in kept else None for name in ("from", "first")
+        )
         for currency, text in kept.get("subjects", {}).items():
             for number in unpacked(text):
                 id_, day = divmod(number, DAYS)
@@ -132,6 +135,7 @@ class ReportStream(DayStream):
             "read_by": self._read_by,
             "period": str(self._calendar),
             "from": self._from.isoformat() if self._from else None,
+            "first": self._first.isoformat() if self._first else None,
             "include_fixed_fee": self._include_fixed_fee,
             "subjects": {currency: packed(sorted(found)) for currency, found in sorted(numbers.items())},
         }
@@ -181,8 +185,10 @@ class ReportStream(DayStream):
         settled = read_on - self._lookback if read_on else EARLIEST
         if read_on is None or (self._from and (start is None or start < self._from)):
             first = start or self._first_day(today)
-        else:
+        elif start or self._first is None:
             first = max(settled, start or settled)
+        else:
+            first = max(settled, self._first_day(today)) if settled < self._first else settled
         for period in self._calendar.periods(max(first, EARLIEST), today):
             is_settled = period.last < settled and not (self._from and period.first < self._from)
             is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < first_tried
@@ -194,17 +200,22 @@ class ReportStream(DayStream):
         found, refusals = [], []
         for kind in self.counts:
             try:
-                found.append(self._transport.once(kind, partial(self._first_day_of, kind, today)))
+                day_of = partial(self._first_day_of, kind, self._first, today)
+                found.append(self._transport.once((kind, self._first), day_of))
             except HarvestError as error:
                 if error.status not in {403, 404}:
                     raise
                 refusals.append(error)
         if not found:
             raise refusals[0]
-        return min(found)
+        self._first = min(found)
+        return self._first
 
-    def _first_day_of(self, counted: type[HarvestStream], today: date) -> date:
-        """The first day of the first period in which something was counted, found by halving all time."""
+    def _first_day_of(self, counted: type[HarvestStream], before: date | None, today: date) -> date:
+        """The first day of the first period in which something was counted, found by halving all time.
+
+        Where one was found in an earlier sync, what is still true of it is one question.
+        """
         source, periods = self.sibling(counted), list(self._calendar.periods(EARLIEST, today))
 
         def is_begun(period: Period) -> bool:
@@ -212,6 +223,8 @@ class ReportStream(DayStream):
                 url = f"{self.url_base}{source.list_key}?to={period.last.isoformat()}&per_page=1"
                 return bool(self._transport.get(url, self.place)[source.list_key])
 
+        if before and not is_begun(self._calendar.period_of(before - DAY)):
+            return before
         index = bisect_left(periods, True, key=is_begun)
         return periods[index].first if index < len(periods) else today
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
@@ -81,8 +82,9 @@ class Output:
     def _write(self, lines: list[str]) -> None:
         self._is_writing = True
         try:
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
-            sys.stdout.flush()
+            with PRINT_BUFFER.lock:  # which the logs of other threads take; without it they could land within a line
+                sys.stdout.write("".join(f"{line}\n" for line in lines))
+                sys.stdout.flush()
         finally:
             self._is_writing = False
         lines.clear()

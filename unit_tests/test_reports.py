@@ -331,6 +331,7 @@ def test_a_state_says_how_far_the_report_is_and_in_which_periods(harvest: Harves
     assert state == {
         "period_end": f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}",
         "period": "month",
+        "read_by": f"{harvest.listed('users')[0]['id']} administrator",
         "from": "2026-01-01",
         "include_fixed_fee": True,
     }
@@ -535,7 +536,7 @@ def kills(result: Sync, name: str) -> Iterator[Sync]:
 def test_a_killed_sync_goes_on_with_the_periods_that_are_missing(harvest: Harvest, config: dict[str, Any]) -> None:
     whole = sync(config, ["time_clients"])
     everything = asked(harvest)
-    for killed in [*kills(whole, "time_clients")][:-1:5]:
+    for killed in [*kills(whole, "time_clients")][2:-1:5]:
         spans = killed.states["time_clients"]["unfinished"]["spans"]
         done = {p for p in everything[:-1] for span in spans if span[0] <= str(p[0]) and str(p[1]) <= span[1]}
         assert done
