@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from benchmarks.account import account_of
-from benchmarks.groups import emulator, limits, syncs, throughput
+from benchmarks.groups import beyond, emulator, limits, syncs, throughput
 from benchmarks.results import Check
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ fewest   the pages of all lists, 2,000 rows each, and one request for each paren
 again    answers that had been given before
 CPU s    of the program, with its start and end; emul.: of the emulator, meanwhile
 µs/row   the program's CPU. The connector's rows are those of 24 tables, some made of others; the loop's as they come
+beyond   what else the connector reads: of reports each month once, and again where it ended in the last 90 days
 MB       the program's memory at its peak
 bound    what Harvest's limit of 100 requests in 15 s allows at best: the first 100 of the fewest requests go at once,
          each further 100 take 15 s, and the last one has to be answered
@@ -39,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="size s and no limits: in less than a minute")
     parser.add_argument("--full", action="store_true", help="also a million time entries, and size m with limits")
-    parser.add_argument("--only", choices=("emulator", "syncs", "limits", "throughput"), help="a single group")
+    parser.add_argument(
+        "--only", choices=("emulator", "syncs", "limits", "throughput", "beyond"), help="a single group"
+    )
     parser.add_argument("--size", choices=("s", "m", "l"), help="a single size")
     options = parser.parse_args()
     console = Console(width=124, highlight=False)
@@ -58,10 +61,11 @@ def main() -> None:
 def _plan(*, quick: bool, full: bool) -> dict[str, list[tuple[str, Callable[[Account], Shown]]]]:
     """For each size, the groups to run."""
     if quick:
-        return {"s": [("emulator", emulator), ("syncs", syncs), ("throughput", partial(throughput, times=1))]}
+        single = ("throughput", partial(throughput, times=1))
+        return {"s": [("emulator", emulator), ("syncs", syncs), single, ("beyond", beyond)]}
     large, limited = [("throughput", partial(throughput, times=1))], [("limits", limits)]
     return {
-        "s": [("syncs", syncs), *limited],
+        "s": [("syncs", syncs), *limited, ("beyond", beyond)],
         "m": [
             ("emulator", emulator),
             ("syncs", syncs),

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.lists import CHILDREN, pages
+from benchmarks.lists import CHILDREN, EXPENSE_REPORTS, TIME_REPORTS, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,21 @@ class Account:
         lists = sum(pages(rows) for rows in self.rows.values())
         return lists + sum(self.rows[parent] * len(kinds) for parent, kinds in CHILDREN.items())
 
+    def report_months(self, last_days: int | None = None) -> int:
+        """The months of all nine reports: from where each begins, or only those that the last days are in."""
+        begins = {name: date.fromisoformat(day) for name, day in self._do("content")["begins"].items()}
+        counts = [(begins["time_entries"], len(TIME_REPORTS)), (begins["expenses"], len(EXPENSE_REPORTS))]
+        today = datetime.now(timezone.utc).date()
+        since = today - timedelta(days=last_days) if last_days else date.min
+        return sum(
+            reports * (_months(today) - _months(max(first, since)) + 1)
+            for first, reports in [*counts, (min(begins.values()), 1)]
+        )
+
+    def below_users(self) -> int:
+        """The requests for both rates of each user, and for the teammates of each manager."""
+        return 2 * self.rows["users"] + int(self._do("content")["managers"])
+
     def visits(self) -> int:
         """The requests for the children of all parents that are alive, or were touched in the last 30 days."""
         return int(self._do("content")["visits"])
@@ -77,6 +93,10 @@ class Account:
         if not line:
             raise RuntimeError("the emulator has ended; what it said last is above")
         return dict(json.loads(line))
+
+
+def _months(day: date) -> int:
+    return 12 * day.year + day.month
 
 
 @contextmanager

@@ -49,8 +49,19 @@ class Host:
         }
 
     def content(self) -> dict[str, Any]:
-        """How many rows each list has, and how many requests it takes to look below living or recent parents."""
-        return {"rows": {name: len(self._rows(name)) for name in LISTS}, "visits": self._visits(self._is_alive)}
+        """How many rows each list has, and how many requests it takes to look below living or recent parents.
+
+        Also how many users are managers, and on which day time and expenses begin.
+        """
+        return {
+            "rows": {name: len(self._rows(name)) for name in LISTS},
+            "visits": self._visits(self._is_alive),
+            "managers": sum("manager" in user["access_roles"] for user in self._rows("users").values()),
+            "begins": {
+                name: min(row["spent_date"] for row in self._rows(name).values())
+                for name in ("time_entries", "expenses")
+            },
+        }
 
     def begin(self, *, latency: float, limits: bool) -> dict[str, Any]:
         """Forget all requests; from now on answer after `latency` seconds, and by Harvest's limits or without."""

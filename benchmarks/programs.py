@@ -47,7 +47,8 @@ class Messages:
         self.rows = 0
         self.states: dict[str, dict[str, Any]] = {}
         """The last state of each stream, as the platform would give it to the next sync."""
-        self._sizes: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+        """Bytes of these."""
         self.largest_state = 0
         """Bytes of the states of all streams together, when they were the largest."""
 
@@ -63,8 +64,8 @@ class Messages:
     def _keep(self, state: dict[str, Any]) -> None:
         name = state["stream"]["stream_descriptor"]["name"]
         self.states[name] = state
-        self._sizes[name] = len(json.dumps(state["stream"]["stream_state"], separators=(",", ":")))
-        self.largest_state = max(self.largest_state, sum(self._sizes.values()))
+        self.sizes[name] = len(json.dumps(state["stream"]["stream_state"], separators=(",", ":")))
+        self.largest_state = max(self.largest_state, sum(self.sizes.values()))
 
 
 @dataclass(frozen=True)

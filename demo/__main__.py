@@ -1,4 +1,4 @@
-"""`python -m demo`: sync a Harvest account to a DuckDB file, say what changed, and ask it two questions."""
+"""`python -m demo`: sync a Harvest account to a DuckDB file, say what changed, and ask it three questions."""
 
 from __future__ import annotations
 
@@ -86,8 +86,9 @@ def _read(console: Console, connector: Connector, catalog: Mapping[str, Any], wa
 
 
 def _look(console: Console, warehouse: Warehouse) -> None:
-    """Two questions in SQL, and a chart."""
+    """Three questions in SQL, and a chart."""
     ask(console, warehouse, "hours_and_amount")
+    ask(console, warehouse, "margin")
     if people := ask(console, warehouse, "utilisation"):
         console.print(utilisation_chart(people))
 

@@ -51,7 +51,7 @@ def ask(console: Console, warehouse: Warehouse, question: str) -> list[dict[str,
     sql = (_SQL / f"{question}.sql").read_text(encoding="utf-8")
     rows = warehouse.query(sql)
     console.print(f"\n[bold]{sql.splitlines()[0].removeprefix('-- ')}[/]  [dim]demo/sql/{question}.sql[/]")
-    console.print(_table(rows) if rows else "There are no time entries to answer it from.")
+    console.print(_table(rows) if rows else "There is nothing to answer it from.")
     return rows
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import Harvest
-from unit_tests.tables import Row, identity, tables
+from integration_tests.content import Row, identity, tables
 
 Message = dict[str, Any]
 

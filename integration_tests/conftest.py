@@ -1,4 +1,4 @@
-"""The image, for the tests that run it where there is an engine for containers."""
+"""A config that reads reports by year, and the image, for the tests that run it where there is an engine."""
 
 import os
 import subprocess
@@ -6,15 +6,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 from docker.errors import APIError, ImageNotFound
 
 from integration_tests.container import Image
+from integration_tests.content import BY_YEAR
 
 ROOT = Path(__file__).parent.parent
 BASE_IMAGE = os.environ.get("BASE_IMAGE", "python:3.13-slim-bookworm")
+
+
+@pytest.fixture
+def config(config: dict[str, Any]) -> dict[str, Any]:
+    return config | BY_YEAR
 
 
 @pytest.fixture(scope="session")

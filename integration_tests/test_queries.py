@@ -3,17 +3,23 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
+import demo
 import docs
 from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
+from integration_tests.content import BY_YEAR, REPORTS, budgets, total
 from integration_tests.test_duckdb import sync
+from source_harvest.streams import STREAMS
+from unit_tests.syncing import stream_name
 
 Row = dict[str, Any]
 PAGE = (Path(docs.__path__[0]) / "queries.md").read_text(encoding="utf-8")
@@ -38,11 +44,47 @@ def harvest() -> Harvest:
 
 
 @pytest.fixture(scope="module")
-def warehouse(harvest: Harvest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def snapshots() -> list[Row]:
+    """The budgets as they stood at each sync."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def warehouse(harvest: Harvest, snapshots: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """All tables, with reports by month, and the budgets of some days, the last of them in April."""
     folder = tmp_path_factory.mktemp("queries")
     with Server(harvest) as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
-        sync(folder, config_of(harvest, server), warehouse)
+        for days in (0, 2, 12):
+            snapshots += budgets(harvest)
+            sync(folder, config_of(harvest, server), warehouse, ["project_budget"])
+            harvest.clock.advance(days=days)
+            harvest.work()
+        snapshots += budgets(harvest)
+        for names in at_most_100_reports():
+            sync(folder, config_of(harvest, server), warehouse, names)
+        report_deletions(warehouse, [])
         yield warehouse
+
+
+def at_most_100_reports() -> Iterator[list[str]]:
+    """All streams in groups, each for a process of its own: together they would wait half an hour for reports."""
+    reports = [*(report.name for report in REPORTS), "uninvoiced"]
+    yield [name for name in map(stream_name, STREAMS) if name not in reports]
+    for first in range(0, len(reports), 3):
+        yield reports[first : first + 3]
+
+
+# To be read like any other stream, once there is one of that name.
+def report_deletions(warehouse: Warehouse, rows: list[Row]) -> None:
+    """Puts rows into deleted_records."""
+    stream = {
+        "name": "deleted_records",
+        "json_schema": ResourceSchemaLoader("source_harvest").get_schema("deleted_records"),
+        "source_defined_primary_key": [["stream"], ["record_id"]],
+    }
+    asked = {"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"}
+    records = [{"type": "RECORD", "record": {"stream": "deleted_records", "data": row}} for row in rows]
+    warehouse.load(records, {"streams": [asked]})
 
 
 def by_id(rows: list[Row]) -> dict[int, Row]:
@@ -69,6 +111,17 @@ def assert_same(found: list[Row], expected: list[Row], *key: str) -> None:
         assert list(found_by[name]) == list(row)
         for column, value in row.items():
             assert found_by[name][column] == (pytest.approx(value) if isinstance(value, float) else value), column
+
+
+@contextmanager
+def undone(warehouse: Warehouse, statement: str) -> Iterator[None]:
+    """A change of the tables for as long as the block lasts."""
+    warehouse.query("BEGIN")
+    warehouse.query(statement)
+    try:
+        yield
+    finally:
+        warehouse.query("ROLLBACK")
 
 
 def utilisation(harvest: Harvest) -> list[Row]:
@@ -169,8 +222,143 @@ def ageing(harvest: Harvest, today: date) -> list[Row]:
     ]
 
 
+def exact_amount(entry: Row, fixed: set[int]) -> float:
+    """What an entry comes to in reports; nothing where there is a fixed fee."""
+    if not entry["billable"] or entry["project"]["id"] in fixed:
+        return 0.0
+    return billed_hours(entry) * (entry["billable_rate"] or 0)
+
+
+def by_month(entries: list[Row], fixed: set[int]) -> float:
+    """What they come to where each month is rounded to the cent, as in reports by month."""
+    months: dict[date, list[float]] = defaultdict(list)
+    for entry in entries:
+        months[first_of(entry["spent_date"], "month")].append(exact_amount(entry, fixed))
+    return sum(map(total, months.values()), 0.0)
+
+
+def fixed_fee(harvest: Harvest) -> set[int]:
+    return {project["id"] for project in harvest.listed("projects") if project["is_fixed_fee"]}
+
+
+def rate_on(rates: list[Row], day: str) -> float | None:
+    """The one that is valid on a day: the last that began by then."""
+    begun = [rate for rate in rates if (rate["start_date"] or "") <= day]
+    return max(begun, key=lambda rate: rate["start_date"] or "")["amount"] if begun else None
+
+
+def margin(harvest: Harvest) -> list[Row]:
+    projects, clients, fixed = by_id(harvest.listed("projects")), by_id(harvest.listed("clients")), fixed_fee(harvest)
+    rates = {user["id"]: harvest.children("cost_rates", user["id"]) for user in harvest.listed("users")}
+    groups: dict[tuple[date, int], list[Row]] = defaultdict(list)
+    for entry in harvest.listed("time_entries"):
+        groups[first_of(entry["spent_date"], "month"), entry["project"]["id"]].append(entry)
+    rows = []
+    for (month, project_id), entries in groups.items():
+        project = projects[project_id]
+        currency = clients[project["client"]["id"]]["currency"]
+        costs = [(entry["hours"], rate_on(rates[entry["user"]["id"]], entry["spent_date"])) for entry in entries]
+        amount = float(sum(exact_amount(entry, fixed) for entry in entries))
+        cost = float(sum(hours * (rate or 0) for hours, rate in costs))
+        rows.append(
+            {
+                "month": month,
+                "project_id": project_id,
+                "project": project["name"],
+                "currency": currency,
+                "cost_currency": "EUR",
+                "hours": float(sum(entry["hours"] for entry in entries)),
+                "amount": amount,
+                "cost": cost,
+                "cost_by_entries": float(sum(entry["hours"] * (entry["cost_rate"] or 0) for entry in entries)),
+                "hours_without_cost": float(sum(hours for hours, rate in costs if rate is None)),
+                "margin": amount - cost if currency == "EUR" and project_id not in fixed else None,
+            }
+        )
+    return rows
+
+
+def burned(snapshots: list[Row]) -> list[Row]:
+    rows = []
+    spent: dict[tuple[int, str], float] = {}
+    for budget in sorted(snapshots, key=lambda row: row["snapshot_date"]):
+        key = (budget["project_id"], budget["snapshot_date"][:7] if budget["budget_is_monthly"] else "")
+        before = spent.get(key, 0.0 if budget["budget_is_monthly"] else None)
+        spent[key] = budget["budget_spent"]
+        rows.append(
+            {
+                "snapshot_date": date.fromisoformat(budget["snapshot_date"]),
+                "project_id": budget["project_id"],
+                "project": budget["project_name"],
+                **{name: budget[name] for name in ("budget_by", "budget", "budget_spent")},
+                "spent_percent": 100 * budget["budget_spent"] / budget["budget"] if budget["budget"] else None,
+                "spent_since": None if before is None else budget["budget_spent"] - before,
+            }
+        )
+    return rows
+
+
+def years(harvest: Harvest) -> list[Row]:
+    fixed = fixed_fee(harvest)
+    groups: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for entry in harvest.listed("time_entries"):
+        groups[entry["spent_date"][:4], entry["client"]["id"]].append(entry)
+    return [
+        {
+            "year": date(int(year), 1, 1),
+            "client_id": client_id,
+            "client": entries[0]["client"]["name"],
+            "currency": entries[0]["client"]["currency"],
+            "hours": float(sum(map(billed_hours, entries))),
+            "billable_hours": float(sum(billed_hours(entry) for entry in entries if entry["billable"])),
+            "billable_amount": by_month(entries, fixed),
+        }
+        for (year, client_id), entries in groups.items()
+    ]
+
+
+def reported_as_open(harvest: Harvest) -> list[Row]:
+    """Of every billable project what is not invoiced of its work, or of its fee."""
+    fixed, rows = fixed_fee(harvest), []
+    items = [item for invoice in harvest.listed("invoices") for item in invoice["line_items"] if item["project"]]
+    for project in (row for row in harvest.listed("projects") if row["is_billable"]):
+        time, costs = (
+            [
+                row
+                for row in harvest.listed(name)
+                if row["project"]["id"] == project["id"] and row["billable"] and not row["is_billed"]
+            ]
+            for name in ("time_entries", "expenses")
+        )
+        fee = (project["fee"] or 0) - sum(i["amount"] for i in items if i["project"]["id"] == project["id"])
+        work = fee if project["id"] in fixed else by_month(time, fixed)
+        rows.append(
+            {
+                "project_id": project["id"],
+                "project": project["name"],
+                "currency": project["currency"],
+                "hours": float(sum(map(billed_hours, time))),
+                "work_amount": float(work),
+                "expense_amount": float(sum(row["total_cost"] for row in costs)),
+            }
+        )
+    return rows
+
+
 def test_every_query_of_the_page_is_tested() -> None:
-    assert list(QUERIES) == ["Utilisation", "Realisation", "Work not yet invoiced", "Open invoices by age"]
+    assert list(QUERIES) == [
+        "Utilisation",
+        "Realisation",
+        "Work not yet invoiced",
+        "Open invoices by age",
+        "Margin",
+        "Budgets over time",
+        "A year of reports",
+        "Not yet invoiced by the report",
+        "Reports against time entries",
+        "Rows that are still there",
+        "Rows that came back",
+    ]
     assert PAGE.count("```sql") == len(QUERIES)
 
 
@@ -205,3 +393,139 @@ def test_open_invoices_by_age_on_the_first_and_last_days_of_each_age(harvest: Ha
         assert_same(found, ageing(harvest, today), "client_id", "currency")
         seen |= {age for row in found for age in AGES if row[age]}
     assert seen == AGES.keys()
+
+
+def test_margin_takes_the_cost_rate_of_the_day(harvest: Harvest, warehouse: Warehouse) -> None:
+    found = warehouse.query(QUERIES["Margin"])
+    assert_same(found, margin(harvest), "month", "project_id")
+    assert {row["cost"] == row["cost_by_entries"] for row in found} == {True, False}
+    assert {row["hours_without_cost"] > 0 for row in found} == {True, False}
+    assert {(row["currency"], row["margin"] is None) for row in found} == {("EUR", False), ("GBP", True)}
+    with undone(warehouse, "UPDATE company SET currency = 'GBP'"):
+        in_pounds = [row for row in warehouse.query(QUERIES["Margin"]) if row["currency"] == "GBP"]
+    fixed = fixed_fee(harvest)
+    assert {(row["project_id"] in fixed, row["margin"] is None) for row in in_pounds} == {(True, True), (False, False)}
+
+
+def test_budgets_over_time(snapshots: list[Row], warehouse: Warehouse) -> None:
+    found = warehouse.query(QUERIES["Budgets over time"])
+    assert_same(found, burned(snapshots), "project_id", "snapshot_date")
+    assert len({row["snapshot_date"] for row in found}) == 4
+    assert len({row["snapshot_date"].month for row in found}) == 2
+    assert {row["spent_since"] is None for row in found} == {True, False}
+    assert {row["budget_by"] for row in found if row["spent_since"]} >= {"project", "task_fees"}
+
+
+def test_a_year_of_reports(harvest: Harvest, warehouse: Warehouse) -> None:
+    found = warehouse.query(QUERIES["A year of reports"])
+    assert_same(found, years(harvest), "year", "client_id", "currency")
+    assert {row["currency"] for row in found if row["billable_amount"]} == {"EUR", "GBP"}
+    assert len(warehouse.rows("time_clients")) > 2 * len(found)
+
+
+def test_what_is_not_invoiced_by_the_report_counts_a_fee_once(harvest: Harvest, warehouse: Warehouse) -> None:
+    found = warehouse.query(QUERIES["Not yet invoiced by the report"])
+    assert_same(found, reported_as_open(harvest), "project_id", "currency")
+    fixed = fixed_fee(harvest)
+    assert {bool(row["work_amount"]) for row in found if row["project_id"] in fixed} == {True}
+    assert len({row["period_start"] for row in warehouse.rows("uninvoiced")}) > 20
+
+
+def test_reports_and_time_entries_agree(warehouse: Warehouse) -> None:
+    """To the cent, with the rates of this account; and in each period there is something to compare."""
+    assert warehouse.query(QUERIES["Reports against time entries"]) == []
+    strict = QUERIES["Reports against time entries"].replace("> 0.005 * (coalesce(counted.entries, 0) + 1)", "> 0.0051")
+    assert strict != QUERIES["Reports against time entries"]
+    assert warehouse.query(strict) == []
+
+
+def test_an_entry_that_is_not_as_reported_shows_in_all_four_reports(harvest: Harvest, warehouse: Warehouse) -> None:
+    fixed = fixed_fee(harvest)
+    entry = next(row for row in harvest.listed("time_entries") if exact_amount(row, fixed))
+    month, currency = first_of(entry["spent_date"], "month"), entry["client"]["currency"]
+    ids = {
+        "time_clients": entry["client"]["id"],
+        "time_projects": entry["project"]["id"],
+        "time_tasks": entry["task"]["id"],
+        "time_team": entry["user"]["id"],
+    }
+    for change in (
+        f"UPDATE time_entries SET rounded_hours = rounded_hours + 0.01 WHERE id = {entry['id']}",
+        f"UPDATE time_entries SET billable = false WHERE id = {entry['id']}",
+        f"UPDATE time_entries SET billable_rate = billable_rate + 9 WHERE id = {entry['id']}",
+        f"DELETE FROM time_entries WHERE id = {entry['id']}",
+    ):
+        with undone(warehouse, change):
+            found = warehouse.query(QUERIES["Reports against time entries"])
+        assert {row["report"]: row["subject_id"] for row in found} == ids
+        assert {(row["period_start"], row["currency"]) for row in found} == {(month, currency)}
+        assert len(found) == 4
+    moved = (
+        f"UPDATE time_entries SET spent_date = DATE '{date.fromisoformat(entry['spent_date']) - timedelta(days=31)}'"
+    )
+    with undone(warehouse, f"{moved} WHERE id = {entry['id']}"):
+        assert len(warehouse.query(QUERIES["Reports against time entries"])) == 8
+
+
+@pytest.mark.parametrize("report", ["time_clients", "time_team"])
+def test_a_month_that_a_report_lacks_is_a_difference(report: str, warehouse: Warehouse) -> None:
+    months = sorted({row["period_start"] for row in warehouse.rows(report)})
+    lacking = months[len(months) // 2]
+    rows = [row for row in warehouse.rows(report) if row["period_start"] == lacking]
+    with undone(warehouse, f"DELETE FROM {report} WHERE period_start = DATE '{lacking}'"):
+        found = warehouse.query(QUERIES["Reports against time entries"])
+    expected = sorted((row[f"{'client' if report == 'time_clients' else 'user'}_id"], row["currency"]) for row in rows)
+    assert [(row["subject_id"], row["currency"]) for row in found] == expected
+    assert {(row["report"], row["reported_hours"]) for row in found} == {(report, 0)}
+
+
+def test_rows_that_are_gone_are_left_out_and_rows_that_came_back_are_not(tmp_path: Path) -> None:
+    harvest = agency()
+    names = ["clients", "projects", "time_entries", *(report.name for report in REPORTS[:4])]
+    with Server(harvest) as server, Warehouse(tmp_path / "warehouse.duckdb") as warehouse:
+        config = config_of(harvest, server) | BY_YEAR
+        sync(tmp_path, config, warehouse, names)
+        report_deletions(warehouse, [])
+        idle = [row for row in harvest.listed("time_entries") if not (row["is_running"] or row["is_locked"])]
+        gone, back = [row["id"] for row in idle[:3]], idle[3]["id"]
+        for id_ in gone:
+            harvest.delete("time_entries", id_)
+        harvest.clock.advance(minutes=10)
+        sync(tmp_path, config, warehouse, names)
+
+        assert len(warehouse.query(QUERIES["Reports against time entries"])) > 3
+        detected = {"stream": "time_entries", "detected_at": "2026-03-16T09:10:00Z"}
+        other = {"stream": "expenses", "record_id": back, "detected_at": "2026-03-16T09:10:00Z", "is_deleted": True}
+        rows = [{**detected, "record_id": id_, "is_deleted": True} for id_ in [*gone, back]]
+        report_deletions(warehouse, [*rows, other])
+        report_deletions(warehouse, [{**detected, "record_id": back, "is_deleted": False}])
+        assert warehouse.query(QUERIES["Reports against time entries"]) == []
+
+        kept: dict[int, list[Row]] = defaultdict(list)
+        for entry in harvest.listed("time_entries"):
+            kept[entry["client"]["id"]].append(entry)
+        expected = [
+            {"client_id": id_, "client": entries[0]["client"]["name"], "entries": len(entries)}
+            | {"hours": float(sum(entry["hours"] for entry in entries))}
+            for id_, entries in kept.items()
+        ]
+        assert_same(warehouse.query(QUERIES["Rows that are still there"]), expected, "client_id")
+        assert len(warehouse.rows("time_entries")) == len(warehouse.rows("present_time_entries")) + len(gone)
+        came_back = {"stream": "time_entries", "record_id": back, "detected_on": date(2026, 3, 16)}
+        assert warehouse.query(QUERIES["Rows that came back"]) == [came_back]
+
+
+def test_the_margin_of_the_demo_is_that_of_the_page(harvest: Harvest, warehouse: Warehouse) -> None:
+    found = warehouse.query((Path(demo.__path__[0]) / "sql" / "margin.sql").read_text(encoding="utf-8"))
+    client_of = {project["id"]: project["client"]["name"] for project in harvest.listed("projects")}
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for row in margin(harvest):
+        if date(2026, 1, 1) <= row["month"] <= date(2026, 3, 1) and row["margin"] is not None:
+            for position, column in enumerate(("hours", "amount", "cost")):
+                sums[client_of[row["project_id"]]][position] += row[column]
+    expected = {client: pytest.approx(found) for client, found in sums.items() if found[1]}
+    assert {row["client"]: [row["hours"], row["amount"], row["cost_amount"]] for row in found} == expected
+    assert len(found) > 1
+    for row in found:
+        assert row["margin_amount"] == pytest.approx(row["amount"] - row["cost_amount"])
+        assert row["margin_percent"] == pytest.approx(100 * row["margin_amount"] / row["amount"])
