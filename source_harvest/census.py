@@ -18,7 +18,6 @@ from source_harvest.children import BelowEachParent
 from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, Place, as_documented, config_error
 from source_harvest.inhabitants import NO_GROUP, Inhabitants
-from source_harvest.packing import packed
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
 from source_harvest.signed_in import SignedInUser
@@ -51,7 +50,6 @@ class CensusStream(HarvestStream):
         self._start: str | None = None
         self._lists: dict[str, date] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
-        self._packed: dict[str, Any] = {}
         self._listed: dict[type[HarvestStream], set[int]] = {}
         self._whole: set[type[HarvestStream]] = set()
         self._covered: list[Reader] = []
@@ -92,20 +90,19 @@ class CensusStream(HarvestStream):
             date.fromisoformat(self._start[:10])
         self._lists = {name: date.fromisoformat(day) for name, day in kept.get("lists", {}).items()}
         ids, gone = kept.get("ids", {}), kept.get("gone", {})
-        self._packed = dict(ids)
-        names = ids.keys() | gone.keys()
-        self._inhabitants = {name: Inhabitants.of(ids.get(name, packed(())), gone.get(name)) for name in names}
+        self._inhabitants = {name: Inhabitants(ids.get(name, ()), gone.get(name)) for name in ids.keys() | gone.keys()}
 
     @override
     def keep(self) -> Mapping[str, Any]:
         with self._census_lock:
-            for name, found in self._inhabitants.items():
-                if name not in self._packed:
-                    self._packed[name] = found.ids
-            gone = {name: packed(sorted(found.gone)) for name, found in self._inhabitants.items() if found.gone}
-            lists = {name: day.isoformat() for name, day in self._lists.items()}
-            kept = {"account": self._account, "start": self._start, "lists": lists, "ids": {**self._packed}}
-            return {name: value for name, value in {**kept, "gone": gone}.items() if value}
+            kept = {
+                "account": self._account,
+                "start": self._start,
+                "lists": {name: day.isoformat() for name, day in self._lists.items()},
+                "ids": {name: found.ids for name, found in self._inhabitants.items() if found.ids},
+                "gone": {name: found.gone for name, found in self._inhabitants.items() if found.gone},
+            }
+            return {name: value for name, value in kept.items() if value}
 
     def tell_news(self, stream: str) -> None:
         """Before a state of that stream: what it delivered is kept first, or it could be forgotten."""
@@ -169,7 +166,6 @@ class CensusStream(HarvestStream):
     def _saw(self, name: str, group: int, ids: set[int], *, is_whole: bool) -> None:
         if self._inhabitants.setdefault(name, Inhabitants()).saw(group, ids, is_whole=is_whole):
             self._has_news = True
-            self._packed.pop(name, None)
 
     def _is_active(self) -> bool:
         """Whether it may compare at all, which is known once it is known who asks."""
@@ -205,18 +201,27 @@ class CensusStream(HarvestStream):
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
         began = stream_slice["began"]
+        now = timestamp(began + timedelta(seconds=time.monotonic() - self._asked_at))
+        whole = {source for source in self._whole if self._listed.get(source) or not self._is_off(source)}
         for stream in (reader.stream for reader in self._covered):
-            name, source = stream.name, stream.lists()[0]
-            found = self._inhabitants.setdefault(name, Inhabitants())
-            is_whole, listed = source in self._whole, self._listed.get(source, set())
-            belongs = isinstance(stream, BelowEachParent | EmbeddedStream)
-            if is_whole and not belongs:
-                found.current[NO_GROUP] = listed
-            gone, back = found.settle(listed if is_whole and belongs else None)
-            if gone or back:
-                self._packed.pop(name, None)
-            now = timestamp(began + timedelta(seconds=time.monotonic() - self._asked_at))
+            source = stream.lists()[0]
+            gone, back = self._settle(stream, self._listed.get(source, set()) if source in whole else None)
             for id_ in sorted(gone | back):
-                row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": id_ in gone}
+                row = {"stream": stream.name, "record_id": id_, "detected_at": now, "is_deleted": id_ in gone}
                 yield self._shape.record(row)
-        self._lists.update((self.sibling(source).name, began.date()) for source in self._whole)
+        self._lists.update((self.sibling(source).name, began.date()) for source in whole)
+
+    def _settle(self, stream: HarvestStream, listed: set[int] | None) -> tuple[set[int], set[int]]:
+        """As `Inhabitants.settle`, with all ids on the stream's list, where it was read whole."""
+        with self._census_lock:
+            self._is_settled = True
+            found = self._inhabitants.setdefault(stream.name, Inhabitants())
+            if isinstance(stream, BelowEachParent | EmbeddedStream):
+                return found.settle(listed)
+            if listed is not None:
+                found.current[NO_GROUP] = listed
+            return found.settle()
+
+    def _is_off(self, source: type[HarvestStream]) -> bool:
+        """Whether a list may be empty because the account has switched its module off, and nothing was deleted."""
+        return bool(source.module) and self._transport.is_off(source.module)

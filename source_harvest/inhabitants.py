@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -16,54 +15,70 @@ NO_GROUP = 0
 """What records belong to that belong to none."""
 
 
-@dataclass
 class Inhabitants:
     """The records of one stream, by their ids."""
 
-    known: Groups = field(default_factory=dict)
-    """Those that were delivered, and were not found to be gone since."""
-    current: Groups = field(default_factory=dict)
-    """The groups of which this sync saw all that there is."""
-    gone: set[int] = field(default_factory=set)
-    """Those that were found to be gone."""
-
-    @classmethod
-    def of(cls, ids: Any, gone: Any) -> Inhabitants:
-        """From its JSON.
+    def __init__(self, ids: Iterable[Any] = (), gone: str | None = None) -> None:
+        """From the JSON of both.
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
         """
-        known: Groups = {}
-        parents, numbers = (unpacked(ids[key]) if isinstance(ids, Mapping) else None for key in ("parents", "ids"))
-        numbers = unpacked(ids) if numbers is None else numbers
-        for parent, id_ in zip(parents or [NO_GROUP] * len(numbers), numbers, strict=True):
-            known.setdefault(parent, set()).add(id_)
-        return cls(known, gone=set(unpacked(gone)) if gone else set())
+        self._known: Groups = {}
+        self._new: Groups = {}
+        self._packed = list(ids)
+        self._gone = set(unpacked(gone)) if gone else set()
+        self.current: Groups = {}
+        """The groups of which this sync saw all that there is."""
+        for part in self._packed:
+            numbers = unpacked(part["ids"])
+            parents = unpacked(part["parents"]) if "parents" in part else [NO_GROUP] * len(numbers)
+            for parent, id_ in zip(parents, numbers, strict=True):
+                self._known.setdefault(parent, set()).add(id_)
 
     @property
-    def ids(self) -> Any:
-        """Those that are known, as JSON."""
-        groups = [(parent, sorted(ids)) for parent, ids in sorted(self.known.items())]
-        ids = packed(chain.from_iterable(ids for _, ids in groups))
-        if self.known.keys() <= {NO_GROUP}:
-            return ids
-        return {"parents": packed(chain.from_iterable([parent] * len(ids) for parent, ids in groups)), "ids": ids}
+    def ids(self) -> list[Mapping[str, str]]:
+        """Those that were delivered, and were not found to be gone since, as JSON.
+
+        They are packed in parts, as they come: a long first read says many times what it knows.
+        """
+        if self._new:
+            self._packed.append(_part(self._new))
+            self._new = {}
+        return list(self._packed)
+
+    @property
+    def gone(self) -> str | None:
+        """Those that were found to be gone, as JSON."""
+        return packed(sorted(self._gone)) if self._gone else None
 
     def saw(self, group: int, ids: set[int], *, is_whole: bool) -> bool:
         """These are delivered, which may be the whole group; says whether any of them is new."""
         if is_whole:
             self.current[group] = ids
-        known = self.known.setdefault(group, set())
-        is_new = not known.issuperset(ids)
-        known |= ids
-        return is_new
+        known = self._known.setdefault(group, set())
+        new = ids - known
+        known |= new
+        if new:
+            self._new.setdefault(group, set()).update(new)
+        return bool(new)
 
     def settle(self, parents: set[int] | None = None) -> tuple[set[int], set[int]]:
         """Those that are gone now, and those that were gone and are back; `parents` are all that are left, if known."""
-        left: Groups = {} if parents is None else {group: set() for group in self.known.keys() - parents}
+        left: Groups = {} if parents is None else {group: set() for group in self._known.keys() - parents}
         left |= self.current
-        gone = {id_ for group, ids in left.items() for id_ in self.known.get(group, set()) - ids}
-        back = {id_ for ids in self.known.values() for id_ in ids & self.gone} - gone
-        self.known = {group: found for group, ids in self.known.items() if (found := ids & left.get(group, ids))}
-        self.gone = (self.gone | gone) - back
+        gone = {id_ for group, ids in left.items() for id_ in self._known.get(group, set()) - ids}
+        back = {id_ for ids in self._known.values() for id_ in ids & self._gone} - gone
+        self._gone = (self._gone | gone) - back
+        if gone or len(self._packed) > 1:
+            self._known = {group: found for group, ids in self._known.items() if (found := ids & left.get(group, ids))}
+            self._packed, self._new = [], self._known
         return gone, back
+
+
+def _part(groups: Groups) -> Mapping[str, str]:
+    """The ids, packed, and if they belong to records these too."""
+    in_order = [(parent, sorted(ids)) for parent, ids in sorted(groups.items())]
+    ids = packed(chain.from_iterable(ids for _, ids in in_order))
+    if groups.keys() <= {NO_GROUP}:
+        return {"ids": ids}
+    return {"ids": ids, "parents": packed(chain.from_iterable([parent] * len(ids) for parent, ids in in_order))}

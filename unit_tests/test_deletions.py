@@ -1,5 +1,6 @@
 """What was deleted is found, all of it, and nothing else, whatever happens between and during the syncs."""
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -227,6 +228,17 @@ def test_a_list_whose_length_is_in_doubt_tells_of_no_deletion(harvest: Harvest, 
     harvest.faults.clear()
     warehouse.sync([*WITH_IDS, DELETED])
     assert_all_found(warehouse, harvest)
+
+
+def test_an_empty_list_of_a_module_that_was_switched_off_tells_of_no_deletion(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    warehouse = first_sync(harvest, config, ["expenses", "expense_categories"])
+    harvest.modules -= {"expense"}
+    for name in ("expenses", "expense_categories"):
+        body = json.dumps({name: [], "total_entries": 0, "links": {"next": None}})
+        harvest.faults.add(f"/{name}$", status=200, body=body, times=None)
+    assert warehouse.sync(["expenses", "expense_categories", DELETED]).records(DELETED) == []
 
 
 def test_children_whose_number_is_in_doubt_tell_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
