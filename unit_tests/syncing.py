@@ -36,7 +36,8 @@ WHOLE = [stream_name(stream) for stream in STREAMS if not isinstance(stream.curs
 """Those that Harvest cannot be asked for by change, so that each sync reads all of them."""
 REPORTS = [stream_name(stream) for stream in STREAMS if issubclass(stream, ReportStream)]
 AS_OF_A_DAY = [stream_name(stream) for stream in STREAMS if issubclass(stream, DayStream)]
-LISTS = [name for name in STREAM_NAMES if name not in (*WHOLE, *AS_OF_A_DAY)]
+DELETED = "deleted_records"
+LISTS = [name for name in STREAM_NAMES if name not in (*WHOLE, *AS_OF_A_DAY, DELETED)]
 """Those of which a later sync reads what changed."""
 
 

@@ -13,14 +13,13 @@ from airbyte_cdk.models import SyncMode
 
 from emulator import Harvest
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import Sync, catalog, state_of, stream_name, sync
+from unit_tests.syncing import DELETED, Sync, catalog, state_of, stream_name, sync
 from unit_tests.tables import tables
 from unit_tests.test_first_read import requests_to
 from unit_tests.test_sequences import to_now
 
 SEEDS = range(int(os.environ.get("DELETION_SEEDS", "10")))
 WITH_IDS = [stream_name(stream) for stream in STREAMS if stream.primary_key == "id"]
-DELETED = "deleted_records"
 LISTS = ("clients", "contacts", "tasks", "projects", "time_entries", "expenses", "invoices", "estimates", "roles")
 OTHERS = ("user_assignments", "task_assignments", "users", "expense_categories", "invoice_item_categories")
 

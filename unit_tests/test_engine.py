@@ -8,6 +8,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
+from source_harvest.answer import AnswerSession
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from unit_tests.reckoning import today
@@ -72,9 +73,9 @@ def test_no_more_requests_are_under_way_at_once_than_there_are_workers(
     under_way, most = 0, 0
     lock = threading.Lock()
 
-    original = HarvestStream._fetch_next_page
+    original = AnswerSession.send
 
-    def counted(self: HarvestStream, *args: Any, **kwargs: Any) -> Any:
+    def counted(self: AnswerSession, *args: Any, **kwargs: Any) -> Any:
         nonlocal under_way, most
         with lock:
             under_way += 1
@@ -86,7 +87,7 @@ def test_no_more_requests_are_under_way_at_once_than_there_are_workers(
                 under_way -= 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HarvestStream, "_fetch_next_page", counted)
+        patch.setattr(AnswerSession, "send", counted)
         harvest.latency = 0.01
         sync({**config, "num_workers": num_workers}, STREAM_NAMES)
     assert most == num_workers

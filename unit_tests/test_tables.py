@@ -12,7 +12,7 @@ from emulator import Harvest
 from source_harvest import SourceHarvest
 from source_harvest.streams import STREAMS
 from unit_tests.columns import COLUMNS
-from unit_tests.syncing import LOGGER, STREAM_NAMES, Record, stream_name, sync
+from unit_tests.syncing import DELETED, LOGGER, STREAM_NAMES, Record, stream_name, sync
 from unit_tests.tables import tables
 
 FORMATS = FormatChecker(formats=[])
@@ -54,7 +54,7 @@ def schemas() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", [SyncMode.full_refresh, SyncMode.incremental])
-@pytest.mark.parametrize("name", STREAM_NAMES)
+@pytest.mark.parametrize("name", [name for name in STREAM_NAMES if name != DELETED])
 def test_a_stream_alone_holds_whole_what_the_account_holds(
     name: str, mode: SyncMode, harvest: Harvest, config: dict[str, Any]
 ) -> None:
