@@ -7,7 +7,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from unit_tests.syncing import LOGGER, STREAM_NAMES, sync
+from unit_tests.syncing import DELETED, LOGGER, STREAM_NAMES, sync
 from unit_tests.tables import tables
 
 PERMISSIONS = [
