@@ -15,7 +15,7 @@ demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS
 	@$(BIN)/python -m demo
 
 test: install ## Run all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 bench: install ## Measure requests, time and memory beside a plain loop (BENCH=--quick, BENCH=--full)
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from threading import Event
@@ -14,11 +14,11 @@ from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark
-from source_harvest.errors import HarvestError, Place, config_error
+from source_harvest.errors import HarvestError, config_error
 from source_harvest.packing import packed, unpacked
-from source_harvest.periods import WEEK_DAYS, Calendar, Period, local_day
+from source_harvest.periods import WEEK_DAYS, Calendar, Period
 from source_harvest.resource import Slice
-from source_harvest.signed_in import SignedInUser
+from source_harvest.signed_in import DayStream
 from source_harvest.spans import DAY, Span
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
@@ -33,46 +33,6 @@ EARLIEST = date(1990, 1, 1)
 
 # A subject and a period as one number: the subject's id times this, plus the ordinal of the period's first day.
 DAYS = 10_000_000
-
-
-class DayStream(HarvestStream):
-    """A report, as of a day: that of the user behind the credentials."""
-
-    takes_at_once = False
-    waits_long = True
-    list_key = "results"
-    open_like: ClassVar[type[HarvestStream]]
-    """The list that is open to the same users."""
-
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._time_zone: str | None = None
-        self._read_by = ""
-
-    @classmethod
-    @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
-        return (SignedInUser,)
-
-    @classmethod
-    @override
-    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
-        return (cls,)
-
-    @override
-    def probe(self, place: Place | None = None) -> None:
-        self.sibling(self.open_like).probe(place or self.place)  # a report is one of the few that Harvest allows
-
-    @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        user = rows[0]
-        self._time_zone = user.get("timezone")
-        self._read_by = " ".join([str(user.get("id")), *sorted(user.get("access_roles") or ())])
-        return ()
-
-    def today(self, moment: datetime) -> date:
-        """Which day it is there at a moment."""
-        return local_day(moment, self._time_zone)
 
 
 class ReportStream(DayStream):
@@ -267,7 +227,7 @@ class ReportStream(DayStream):
                 row |= {"currency": row.get("currency") or "", **days}
                 same = rows.setdefault((row[self.subject], row["currency"]), row)
                 if same is not row:  # of two currencies that the user may not see
-                    same.update((n, (same.get(n) or 0) + (row[n] or 0)) for n in self._numbers if n in row)
+                    same.update((n, round((same.get(n) or 0) + (row[n] or 0), 2)) for n in self._numbers if n in row)
         before = self._subjects.get(period.first, set())
         if not before.issuperset(rows):
             self._subjects[period.first] = before.union(rows)

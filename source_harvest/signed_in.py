@@ -1,6 +1,21 @@
-"""The user behind the credentials."""
+"""The user behind the credentials, and what is read as of that user's day."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from source_harvest.answer import Row
+from source_harvest.errors import Place
+from source_harvest.periods import local_day
 from source_harvest.stream import HarvestStream
+from source_harvest.transport import Transport
+
+if TYPE_CHECKING:
+    from source_harvest.reader import Reader
 
 
 class SignedInUser(HarvestStream):
@@ -12,3 +27,43 @@ class SignedInUser(HarvestStream):
     resource = "users/me"
     readable_by = "everyone"
     list_key = None
+
+
+class DayStream(HarvestStream):
+    """A report of Harvest's, as of a day where that user is."""
+
+    takes_at_once = False
+    waits_long = True
+    list_key = "results"
+    open_like: ClassVar[type[HarvestStream]]
+    """The list that is open to the same users."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._time_zone: str | None = None
+        self._read_by = ""
+
+    @classmethod
+    @override
+    def lists(cls) -> tuple[type[HarvestStream], ...]:
+        return (SignedInUser,)
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls,)
+
+    @override
+    def probe(self, place: Place | None = None) -> None:
+        self.sibling(self.open_like).probe(place or self.place)  # a report is one of the few that Harvest allows
+
+    @override
+    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+        user = rows[0]
+        self._time_zone = user.get("timezone")
+        self._read_by = " ".join([str(user.get("id")), *sorted(user.get("access_roles") or ())])
+        return ()
+
+    def today(self, moment: datetime) -> date:
+        """Which day it is there at a moment."""
+        return local_day(moment, self._time_zone)

@@ -18,7 +18,8 @@ from airbyte_cdk.sources.utils.casing import camel_to_snake
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_harvest import SourceHarvest
-from source_harvest.reports import DayStream, ReportStream
+from source_harvest.reports import ReportStream
+from source_harvest.signed_in import DayStream
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 

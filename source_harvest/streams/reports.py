@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from source_harvest.answer import Row
-from source_harvest.reports import DayStream, ReportStream
+from source_harvest.reports import ReportStream
 from source_harvest.resource import Slice
+from source_harvest.signed_in import DayStream
 from source_harvest.streams.expenses import Expenses
 from source_harvest.streams.invoices import Invoices
 from source_harvest.streams.time_entries import TimeEntries
