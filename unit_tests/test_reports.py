@@ -480,6 +480,28 @@ def test_a_subject_is_one_row_on_whichever_pages_its_currencies_stand(harvest: H
     assert {row["total_hours"] for row in result.records("time_tasks") if row["task_id"] == task} == {3.5}
 
 
+def test_a_report_whose_length_is_in_doubt_makes_nothing_zero(harvest: Harvest, config: dict[str, Any]) -> None:
+    first = sync(config, ["time_tasks"])
+    body = json.dumps({"results": [], "total_entries": 5, "links": {"next": None}})
+    harvest.faults.add("/reports/time/tasks", status=200, body=body, times=None)
+    assert sync(config, ["time_tasks"], first.state).records("time_tasks") == []
+    harvest.faults.clear()
+    assert not any(map(is_zero, sync(config, ["time_tasks"], first.state).records("time_tasks")))
+
+
+@pytest.mark.parametrize("role", ["member", "manager"])
+def test_what_another_user_does_not_see_becomes_no_zero(
+    role: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = sync(config, ["time_team"])
+    config["credentials"]["api_token"] = harvest.token_for(role)
+    after = sync(config, ["time_team"], before.state)
+    assert after.counts["time_team"] > 0
+    assert {row["user_id"] for row in after.records("time_team")} < {r["user_id"] for r in before.records("time_team")}
+    assert not any(map(is_zero, after.records("time_team")))
+    assert "time_team: read by another user than before" in caplog.text
+
+
 def test_reports_of_a_month_come_to_its_time_entries(harvest: Harvest, config: dict[str, Any]) -> None:
     """All of it from the records of one sync, for each client, project, task and person."""
     by = {"time_clients": "client_id", "time_projects": "project_id", "time_tasks": "task_id", "time_team": "user_id"}
@@ -531,6 +553,33 @@ def kills(result: Sync, name: str) -> Iterator[Sync]:
         state = message.state
         if state and state.stream and state.stream.stream_descriptor.name == name:
             yield Sync(result.messages[: index + 1])
+
+
+def test_a_killed_sync_remembers_what_the_periods_still_to_be_read_had(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    config |= {"report_lookback_days": 30}
+    task = harvest.add("tasks", name="Short-lived")
+    entry = an_entry(harvest, "2026-02-10", task_id=task)
+    first = sync(config, ["time_tasks"])
+    harvest.delete("time_entries", entry)
+    move_to(harvest, "2026-04-06")
+    for killed in kills(sync(config, ["time_tasks"], first.state), "time_tasks"):
+        last = sync(config, ["time_tasks"], killed.state)
+        rows = [row for row in killed.records("time_tasks") + last.records("time_tasks") if row["task_id"] == task]
+        assert rows != []
+        assert all(map(is_zero, rows))
+
+
+def test_a_period_that_was_current_when_it_was_read_is_read_again_by_the_sync_that_goes_on(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    config |= {"replication_start_date": "2026-01-01"}
+    *_, killed, _ = kills(sync(config, ["time_clients"]), "time_clients")
+    move_to(harvest, "2026-04-06")
+    spans, _ = asked_by(harvest, config, killed.state)
+    assert {date(2026, 3, 1), date(2026, 4, 1)} <= {first for first, _ in spans}
+    assert len(spans) < 4
 
 
 def test_a_killed_sync_goes_on_with_the_periods_that_are_missing(harvest: Harvest, config: dict[str, Any]) -> None:

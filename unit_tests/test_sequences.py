@@ -276,3 +276,24 @@ def test_a_new_stream_beside_an_old_one_is_whole_after_a_kill(
     harvest.clock.advance(hours=1)
     harvest.update("time_entries", rows[7]["id"], notes="c")
     assert_whole(harvest, old, killed, resumed, sync(config, TIME, resumed.state))
+
+
+def test_no_stream_waits_for_ever_where_nobody_can_tell_who_asks(harvest: Harvest, config: dict[str, Any]) -> None:
+    user = {**harvest.listed("users")[0], "access_roles": True}
+    harvest.faults.add("/users/me$", status=200, body=json.dumps(user), times=None)
+    others = ["project_users", "project_tasks", "user_projects", "user_project_tasks", "clients"]
+    result = sync(config, [*others, "deleted_records"])
+    assert result.statuses == {**dict.fromkeys(others, "COMPLETE"), "deleted_records": "INCOMPLETE"}
+    assert "not as documented" in result.errors["deleted_records"][1]
+
+
+def test_users_without_roles_are_asked_for_their_teammates(harvest: Harvest, config: dict[str, Any]) -> None:
+    users = [{k: v for k, v in user.items() if k != "access_roles"} for user in harvest.listed("users")]
+    harvest.faults.add("/users$", status=200, body=json.dumps({"users": users, "links": {"next": None}}))
+    rows = [identity("teammates", row) for row in sync(config, ["teammates"]).records("teammates")]
+    assert sorted(rows) == sorted(identity("teammates", row) for row in tables(harvest)["teammates"]) != []
+
+
+def test_only_reports_take_the_state_of_the_earlier_connectors_reports(config: dict[str, Any]) -> None:
+    result = sync(config, ["clients"], state_of("clients", {"to": "20260215"}))
+    assert 'The state of the stream "clients" cannot be read' in str(result.error)
