@@ -66,9 +66,8 @@ class Listing:
         self._unread = 0
         self._is_resumed = False
         self._catch_up_since: str | None = None
-        self._was_cut = False
+        self._must_catch_up = False  # entries may move from days not yet read to days already read
         self._recent: set[tuple[int, str]] = set()  # entries and their moments that a catch-up would find again
-        self._has_caught_up = False
         self._announced: int | None = None  # entries of the whole list, by its first answer
         self._found = 0
 
@@ -103,13 +102,12 @@ class Listing:
             self._catch_up_since = min([timestamp(self._began - OVERLAP), *filter(None, others)])
             gaps = (gap for reader in unfinished for gap in missing(reader.bookmark.spans))
             pieces = [Piece(span) for span in merged(gaps)]
+            self._must_catch_up = bool(pieces)
         else:
             pieces = [Piece()]
             for reader in in_spans:
                 reader.forget_spans()
-        if not pieces:
-            self._has_caught_up = True
-            pieces = [self._changes()]
+        pieces = pieces or [self._changes()]
         self._unread = len(pieces)
         return pieces
 
@@ -180,7 +178,7 @@ class Listing:
             rows = [row for row in page.rows if self._day(row) >= (done.first or date.min)]
             yield from self._records(rows)
             self._finished(Piece(done), len(rows))
-        self._was_cut = True
+        self._must_catch_up = True
         self._put_off([Piece(part) for part in rest])
 
     def _put_off(self, pieces: list[Piece]) -> None:
@@ -275,22 +273,18 @@ class Listing:
             self._unread -= 1
             if self._unread:
                 return
-            if self._must_catch_up() and self._error is None:
+            if self._must_catch_up and self._error is None:
                 self._unread = 1
-                self._has_caught_up = True
+                self._must_catch_up = False
                 self._more.put(self._changes())
                 return
-        if self._has_caught_up and self._found < (self._announced or 0):
+        if self._error is None and self._found < (self._announced or 0):
             logger.warning("%s: %d entries announced, %d found", self._source.name, self._announced, self._found)
             self._is_in_doubt = True
         if self._census and not (self._error or self._is_in_doubt or self._is_resumed):
             self._census.read_whole(type(self._source), self._since)
         self._more.put(None)
         self._over.set()
-
-    def _must_catch_up(self) -> bool:
-        """Whether entries may have moved from days not yet read to days already read."""
-        return (self._is_resumed or self._was_cut) and not self._has_caught_up and self._began is not None
 
     def _changes(self) -> Piece:
         """What changed since the read began, in whichever attempt."""
