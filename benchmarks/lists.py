@@ -60,7 +60,7 @@ TIME_REPORTS = ("time_clients", "time_projects", "time_tasks", "time_team")
 EXPENSE_REPORTS = ("expenses_clients", "expenses_projects", "expenses_categories", "expenses_team")
 REPORTS = (*TIME_REPORTS, *EXPENSE_REPORTS, "uninvoiced")
 
-OTHERS = ("company", "billable_rates", "cost_rates", "teammates", "project_budget")
+OTHERS = ("company", "billable_rates", "cost_rates", "teammates", "project_budget", "deleted_records")
 """What else there is beyond the 24 tables."""
 
 

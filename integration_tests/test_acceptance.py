@@ -15,8 +15,9 @@ from emulator import Harvest, Server
 from emulator.clock import stamp
 from integration_tests.command_line import Run, assert_whole, run
 from integration_tests.container import Image
-from integration_tests.content import READ_AGAIN, READ_WHOLE, identity, tables
+from integration_tests.content import identity, tables
 from source_harvest import SourceHarvest
+from unit_tests.syncing import AS_OF_A_DAY, WHOLE
 
 ROOT = Path(__file__).parent.parent
 ACCEPTANCE = yaml.safe_load((ROOT / "acceptance-test-config.yml").read_text(encoding="utf-8"))["acceptance_tests"]
@@ -104,7 +105,7 @@ def test_a_second_read_with_the_state_of_the_first_holds_what_changed_between_th
     harvest.clock.advance(hours=1)
     client = harvest.add("clients", name="Between two reads")
     second = read(state=[message["state"] for message in first.of_type("STATE")])
-    assert {m["record"]["stream"] for m in second.of_type("RECORD")} == {"clients", *READ_AGAIN}
+    assert {m["record"]["stream"] for m in second.of_type("RECORD")} == {"clients", *AS_OF_A_DAY}
     assert [row["id"] for row in second.rows("clients")] == [client]
 
 
@@ -116,7 +117,7 @@ def test_a_state_from_the_future_is_not_trusted(read: Callable[..., Run], harves
         name, [cursor, *_] = stream["stream_descriptor"]["name"], stream["stream_state"]
         assert len(result.rows(name)) == len(tables(harvest)[name]), name
         assert states_of(result)[name][-1][cursor] <= stamp(harvest.clock.now()), name
-    assert states_of(result).keys() == tables(harvest).keys() - READ_WHOLE
+    assert states_of(result).keys() == tables(harvest).keys() - WHOLE
 
 
 def test_a_read_with_the_sample_state_holds_what_changed_since(read: Callable[..., Run], harvest: Harvest) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from emulator import Harvest
 from integration_tests.command_line import Run, assert_whole, command_line, configured, run
-from integration_tests.content import READ_WHOLE, identity, tables
+from integration_tests.content import identity, tables
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import stream_name
+from unit_tests.syncing import WHOLE, stream_name
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "clients"}, "stream_state": {"updated_at": "soon"}}}
 
@@ -55,7 +55,7 @@ def test_check_succeeds(tmp_path: Path, config: dict[str, Any]) -> None:
 def test_discover_lists_all_streams_without_asking_harvest(harvest: Harvest, streams: list[dict[str, Any]]) -> None:
     assert [stream["name"] for stream in streams] == list(map(stream_name, STREAMS))
     full_refresh_only = {s["name"] for s in streams if s["supported_sync_modes"] == ["full_refresh"]}
-    assert full_refresh_only == READ_WHOLE
+    assert full_refresh_only == set(WHOLE)
     for stream in streams:
         assert stream["source_defined_primary_key"]
         if stream["name"] not in full_refresh_only:

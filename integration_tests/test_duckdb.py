@@ -14,9 +14,9 @@ from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
 from integration_tests.command_line import configured, run
-from integration_tests.content import BY_YEAR, READ_AGAIN, REPEATED, Row, identity, tables
+from integration_tests.content import BY_YEAR, REPEATED, Row, identity, tables
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import stream_name
+from unit_tests.syncing import AS_OF_A_DAY, stream_name
 
 FOREIGN_KEYS = [
     pytest.param(stream_name(stream), column, target, id=f"{stream_name(stream)}.{column}")
@@ -86,7 +86,7 @@ def test_the_warehouse_equals_the_account_after_a_first_sync(
         # A warehouse has every column in every row; a record of Harvest's may lack some.
         whole = {column for row in rows for column in row}
         assert found == {identity(name, row): dict.fromkeys(found[identity(name, row)]) | row for row in rows}, name
-        assert whole <= set(next(iter(found.values())))
+        assert whole <= set(next(iter(found.values()), {}))
 
 
 def test_the_warehouse_follows_the_account_through_later_syncs(
@@ -102,7 +102,7 @@ def test_the_warehouse_follows_the_account_through_later_syncs(
         harvest.work(days=3)
     sync(tmp_path, config, warehouse)
     for name, rows in tables(harvest).items():
-        repeated = REPEATED if name in READ_AGAIN else set()
+        repeated = REPEATED if name in AS_OF_A_DAY else set()
         found = {identity(name, row): without(repeated, flat(row)) for row in held(warehouse, name)}
         for row in rows:
             is_settled = name == "uninvoiced" and row["period_end"] < "2025-12-01"
@@ -134,6 +134,7 @@ def test_every_foreign_key_joins(table: str, column: str, target: str, loaded: W
 def test_every_nested_reference_is_a_foreign_key_or_known_to_point_nowhere() -> None:
     nowhere = {"retainer_id", "recurring_invoice_id", "payment_gateway_id", "transaction_id", "employee_id"}
     nowhere |= {"external_reference_id", "group_id", "account_id"}
+    nowhere |= {"record_id"}  # of whichever table its row names
     for stream in STREAMS:
         keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
         columns = ResourceSchemaLoader("source_harvest").get_schema(stream_name(stream))["properties"]

@@ -16,7 +16,8 @@ import pytest
 import docs
 from conftest import config_of
 from emulator import Harvest, Server
-from integration_tests.content import BY_YEAR, KEYS, READ_AGAIN, READ_WHOLE, identity, tables
+from integration_tests.content import BY_YEAR, KEYS, identity, tables
+from unit_tests.syncing import AS_OF_A_DAY, WHOLE
 
 PYAIRBYTE = "airbyte==0.71.3"
 PYTHONS = ">=3.10,<3.13"  # those that PyAirbyte runs on
@@ -100,8 +101,8 @@ def test_pyairbyte_syncs_an_account_and_then_what_changed(python: Path, tmp_path
         added = harvest.add("clients", name="Acme")
         first["clients"].add((added,))
         # Besides the changed entry and the new client: tables that are always read whole, and what is not settled.
-        whole = sum(len(first[name]) for name in READ_WHOLE)
-        reported = [row for name in READ_AGAIN for row in tables(harvest)[name]]
+        whole = sum(len(first[name]) for name in WHOLE)
+        reported = [row for name in AS_OF_A_DAY for row in tables(harvest)[name]]
         unsettled = [row for row in reported if row.get("period_end", "2026") >= "2025-12-02"]
         assert sync() == 2 + whole + len(unsettled)
         assert ids(tmp_path / "harvest.duckdb") == first

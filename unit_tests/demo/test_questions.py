@@ -1,4 +1,4 @@
-"""The two questions, asked of an account small enough to work out by hand."""
+"""The three questions, asked of an account small enough to work out by hand."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ TABLES: dict[str, dict[str, Any]] = {
     }
     | {"rounded_hours": NUMBER, "billable": YES, "billable_rate": NUMBER, "created_at": MOMENT}
     | {"client": {"type": "object"}},
+    "company": {"id": INTEGER, "currency": TEXT},
+    "cost_rates": {"id": INTEGER, "user_id": INTEGER, "amount": NUMBER, "start_date": DAY, "end_date": DAY},
 }
+
+
+def cost_rate(number: int, amount: float, start: str | None = None, end: str | None = None) -> dict[str, Any]:
+    return {"id": number, "user_id": 1, "amount": amount, "start_date": start, "end_date": end}
 
 
 def user(number: int, name: str, *, active: bool = True, since: str = "2020-01-01") -> dict[str, Any]:
@@ -62,7 +68,12 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=80)
 
 
-def fill(warehouse: Warehouse, users: list[dict[str, Any]], entries: list[dict[str, Any]]) -> None:
+def fill(
+    warehouse: Warehouse,
+    users: list[dict[str, Any]],
+    entries: list[dict[str, Any]],
+    cost_rates: list[dict[str, Any]] | None = None,
+) -> None:
     rows = {
         "clients": [
             {"id": 1, "name": "Acme", "currency": "USD"},
@@ -75,6 +86,8 @@ def fill(warehouse: Warehouse, users: list[dict[str, Any]], entries: list[dict[s
         ],
         "users": users,
         "time_entries": [{"id": number} | made for number, made in enumerate(entries)],
+        "company": [{"id": 1, "currency": "EUR"}],
+        "cost_rates": cost_rates or [],
     }
     streams = [
         {
@@ -111,6 +124,35 @@ def test_amounts_are_rounded_hours_at_their_rates_by_client_month_and_currency(
     ]
 
 
+def test_margin_is_amounts_less_hours_at_the_cost_rate_of_their_day(warehouse: Warehouse, console: Console) -> None:
+    entries = [
+        entry("2025-12-31", 400.0, project=20),
+        entry("2026-01-31", 10.0, project=20),
+        entry("2026-02-01", 8.0, project=20, rounded_hours=8.25),
+        entry("2026-02-02", 2.0, project=20, billable=False),
+        entry("2026-02-03", 4.0, project=20, person=2, billable_rate=50.0),
+        entry("2026-02-04", 5.0, project=21),
+        entry("2026-03-31", 1.0, project=10),
+        entry("2026-04-01", 400.0),
+    ]
+    rates = [
+        cost_rate(1, 20.0, end="2026-01-31"),
+        cost_rate(2, 40.0, start="2026-02-01", end="2026-02-01"),
+        cost_rate(3, 60.0, start="2026-02-02"),
+    ]
+    fill(warehouse, [user(1, "Ada"), user(2, "Bea")], entries, rates)
+
+    # 10 h at 20, 8 h at 40 and 2 h at 60; Bea has no cost rate. A fixed fee and another currency do not count.
+    assert [tuple(answer.values()) for answer in ask(console, warehouse, "margin")] == [
+        ("Bolt", 24.0, 2025.0, 640.0, 1385.0, pytest.approx(100 * 1385 / 2025), "EUR"),
+    ]
+
+
+def test_margin_of_a_client_who_paid_nothing_is_left_out(warehouse: Warehouse, console: Console) -> None:
+    fill(warehouse, [user(1, "Ada")], [entry("2026-03-31", 8.0, project=20, billable=False)], [cost_rate(1, 20.0)])
+    assert ask(console, warehouse, "margin") == []
+
+
 def test_utilisation_is_of_the_last_three_full_months_and_of_active_people(
     warehouse: Warehouse, console: Console
 ) -> None:
@@ -145,7 +187,7 @@ def test_a_month_counts_as_full_once_its_last_day_has_entries(warehouse: Warehou
     assert (ada["capacity"], ada["hours"]) == (512.0, 64.0)
 
 
-@pytest.mark.parametrize("question", ["hours_and_amount", "utilisation"])
+@pytest.mark.parametrize("question", ["hours_and_amount", "margin", "utilisation"])
 def test_an_account_without_time_has_no_answer(warehouse: Warehouse, console: Console, question: str) -> None:
     fill(warehouse, [user(1, "Ada")], [])
     assert ask(console, warehouse, question) == []
