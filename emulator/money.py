@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def cents(amount: float) -> float:
-    """An amount with two decimals."""
-    return round(amount + 1e-9, 2)
+    """An amount with two decimals, half a cent away from nothing."""
+    return round(amount + math.copysign(1e-9, amount), 2)
 
 
 def rounded(hours: float) -> float:

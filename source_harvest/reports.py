@@ -143,6 +143,8 @@ class ReportStream(DayStream):
         read_on = self.today(reader.bookmark.cursor) if reader.bookmark.cursor else None
         start = date.fromisoformat(reader.start[:10]) if reader.start else None
         settled = read_on - self._lookback if read_on else EARLIEST
+        # What an unfinished read has done stays done for the rest of that day, and then where nothing changes any more.
+        done_before = first_tried if first_tried == today else first_tried - self._lookback
         if read_on is None or (self._from and (start is None or start < self._from)):
             first = start or self._first_day(today)
         elif start or self._first is None:
@@ -151,7 +153,7 @@ class ReportStream(DayStream):
             first = max(settled, self._first_day(today)) if settled < self._first else settled
         for period in self._calendar.periods(max(first, EARLIEST), today):
             is_settled = period.last < settled and not (self._from and period.first < self._from)
-            is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < first_tried
+            is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < done_before
             if not (is_settled or is_done):
                 yield period
 
