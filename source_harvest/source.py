@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
@@ -101,14 +102,14 @@ class SourceHarvest(AbstractSource):
     def check_connection(self, logger: logging.Logger, config: Config) -> tuple[bool, str | None]:
         """Whether Harvest knows the credentials and lets them into the account: true for every role."""
         try:
-            transport = self._transport(config)
-            account_id = transport.connect(confirm=True)
-            user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
-            with as_documented(SIGNED_IN_USER):
-                roles = user.get("access_roles") or ["user"]
-                logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
-            for name, reason in unreadable_streams(transport).items():
-                logger.warning("The stream %s cannot be read. %s", name, reason)
+            with closing(self._transport(config)) as transport:
+                account_id = transport.connect(confirm=True)
+                user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
+                with as_documented(SIGNED_IN_USER):
+                    roles = user.get("access_roles") or ["user"]
+                    logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
+                for name, reason in unreadable_streams(transport).items():
+                    logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
             return False, str(error)
         if "administrator" not in roles:
@@ -141,9 +142,10 @@ class SourceHarvest(AbstractSource):
             for name, stream in known.items()
             if name in configured
         ]
-        transport.connect()
         engine = Engine(transport.settings.num_workers, transport.gate, logger)
-        yield from engine.read(readers, unknown=[name for name in configured if name not in known])
+        with closing(transport):
+            transport.connect()
+            yield from engine.read(readers, unknown=[name for name in configured if name not in known])
 
     def _transport(self, config: Config) -> Transport:
         spec = self.spec(logging.getLogger("airbyte")).connectionSpecification

@@ -56,6 +56,10 @@ class Transport:
         handler = HarvestErrorHandler(place, refreshes_token=self.settings.uses_oauth)
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
+    def close(self) -> None:
+        """Closes the connections that wait for more requests."""
+        self._session.close()
+
     def connect(self, *, confirm: bool = False) -> str:
         """From now on asks for the account that the settings mean, and returns its ID.
 

@@ -165,7 +165,7 @@ def test_every_request_has_its_time_limits_and_says_who_asks(harvest: Harvest, c
         assert request.headers["harvest-account-id"] == str(harvest.account_id)
 
 
-def test_connections_are_kept_open_and_used_again(
+def test_connections_are_kept_open_and_used_again_until_the_sync_is_over(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
@@ -173,7 +173,8 @@ def test_connections_are_kept_open_and_used_again(
     monkeypatch.setattr(HTTPConnection, "connect", lambda self: (opened.append(self), connect(self)))
     sync({**config, "num_workers": 2}, STREAM_NAMES)
     assert len(harvest.requests) > 30
-    assert len(opened) <= 2
+    assert 0 < len(opened) <= 2
+    assert [connection.sock for connection in opened] == [None] * len(opened)
 
 
 def test_a_server_that_never_answers_is_given_up(
