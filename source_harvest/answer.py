@@ -201,7 +201,7 @@ class Tally:
     @property
     def is_certain(self) -> bool:
         """Whether that can be told: where a list has several pages, by their announcements alone."""
-        return self._pages <= 1 or bool(self._announced)
+        return self._pages == 1 or bool(self._announced)
 
     @property
     def is_as_before(self) -> bool:
