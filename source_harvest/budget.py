@@ -63,20 +63,23 @@ class Limit:
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
-    def acquire(self, gate: Gate) -> Turn:
-        """Returns when a request may be sent, and counts it.
+    def wait(self, gate: Gate) -> None:
+        """Waits until a request may be sent, unless another takes the turn before.
 
         Raises `SyncGivenUpError`.
         """
-        while True:
-            with self._lock:
-                now = time.monotonic()
-                wait = self._wait(now)
-                if wait <= 0:
-                    turn = Turn(now + self._window + self._slack)
-                    self._turns.append(turn)
-                    return turn
-            gate.nap(min(wait, LOG_INTERVAL))
+        while (seconds := self._seconds_to_wait()) > 0:
+            gate.nap(min(seconds, LOG_INTERVAL))
+
+    def take(self) -> Turn | None:
+        """Counts a request that is sent now; None where none may be."""
+        with self._lock:
+            now = time.monotonic()
+            if self._free_at(now) > now:
+                return None
+            turn = Turn(now + self._window + self._slack)
+            self._turns.append(turn)
+            return turn
 
     def plan(self, requests: int) -> tuple[int, int]:
         """So many more will come. Returns how many were planned in all, and the minutes that they take at least."""
@@ -89,15 +92,21 @@ class Limit:
         """The request of that turn was answered, so it arrived at Harvest before now."""
         turn.over_at = min(turn.over_at, time.monotonic() + self._window)
 
-    def _wait(self, now: float) -> float:
-        """For how many seconds to wait before asking again; not above 0 where a request may be sent."""
+    def _seconds_to_wait(self) -> float:
+        """Not above 0 where a request may be sent."""
+        with self._lock:
+            now = time.monotonic()
+            seconds = self._free_at(now) - now
+            if seconds > 0 and now - self._logged_at >= LOG_INTERVAL:
+                self._logged_at = now
+                logger.info("Waiting %.0f s for Harvest's %s", seconds, self._name)
+            return seconds
+
+    def _free_at(self, now: float) -> float:
+        """When a request may be sent, by our monotonic clock."""
         self._turns = [turn for turn in self._turns if turn.over_at > now]
         free_at = min(turn.over_at for turn in self._turns) if len(self._turns) >= self._allowed else now
-        wait = max(self._paused_until, free_at) - now
-        if wait > 0 and now - self._logged_at >= LOG_INTERVAL:
-            self._logged_at = now
-            logger.info("Waiting %.0f s for Harvest's %s", wait, self._name)
-        return wait
+        return max(self._paused_until, free_at)
 
     def refuse(self, response: requests.Response) -> None:
         """Harvest sent a 429: nobody asks again before the time that it names."""
@@ -141,11 +150,15 @@ class PatientSession(AnswerSession):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         limit = self.limit_for(request)
         while True:
-            turn = limit.acquire(self._gate)
-            # A report is let in for the request alone, or its wait of minutes would keep others out.
+            limit.wait(self._gate)
+            # A report is let in for the request alone, or its wait of minutes would keep others out. By the time that
+            # it is in, another may have been refused.
             with self._gate.entered() if limit is self.reports else nullcontext():
+                turn = limit.take()
+                if turn is None:
+                    continue
                 response = super().send(request, **kwargs)
-            limit.answered(turn)
-            if response.status_code != 429:
-                return response
-            limit.refuse(response)
+                limit.answered(turn)
+                if response.status_code != 429:
+                    return response
+                limit.refuse(response)

@@ -3,6 +3,7 @@
 import random
 import time
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -80,9 +81,9 @@ def test_a_smaller_share_of_the_limit_can_be_asked_for(
     monkeypatch.setattr(budget, "REQUESTS", 100)
     limit = limit_of(budget.allowed(percent / 100), window=3600)
     for _ in range(at_once):
-        limit.acquire(Gate(1))
+        take_turn(limit)
     assert naps == []
-    limit.acquire(Gate(1))
+    take_turn(limit)
     assert 3600 <= sum(naps) < 3610
 
 
@@ -97,7 +98,7 @@ def test_harvest_never_counts_more_requests_than_allowed(
     under_way: list[tuple[float, budget.Turn]] = []
     arrived = []
     for _ in range(300):
-        turn = limit.acquire(Gate(1))
+        turn = take_turn(limit)
         sent = time.monotonic()
         arrived.append(sent + chance.choice([0, chance.random()]))
         under_way.append((arrived[-1] + chance.choice([0, 0.3, 5]), turn))
@@ -112,9 +113,37 @@ def test_harvest_never_counts_more_requests_than_allowed(
 
 def test_an_answer_ends_the_wait_for_a_request_that_may_arrive_late(naps: list[float]) -> None:
     limit = limit_of(1, window=15)
-    limit.answered(limit.acquire(Gate(1)))
-    limit.acquire(Gate(1))
+    limit.answered(take_turn(limit))
+    take_turn(limit)
     assert sum(naps) == pytest.approx(15, abs=0.1)
+
+
+def test_who_is_let_in_after_a_429_waits_all_the_same(
+    harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    gate = Gate(1)
+    session = budget.PatientSession(share=1, gate=gate, connections=1)
+    request = requests.Request("GET", f"{config['api_url']}/reports/time/clients").prepare()
+    sender = Thread(target=session.send, args=[request])
+    refused = requests.Response()
+    refused.headers["Retry-After"] = "70"
+    with gate.entered():
+        sender.start()
+        sender.join(0.2)
+        assert (naps, harvest.requests) == ([], [])
+        session.reports.refuse(refused)
+    sender.join()
+    session.close()
+    assert len(harvest.requests) == 1
+    assert sum(naps) == pytest.approx(70, abs=0.5)
+
+
+def take_turn(limit: budget.Limit) -> budget.Turn:
+    """Of one who sends without delay."""
+    limit.wait(Gate(1))
+    turn = limit.take()
+    assert turn
+    return turn
 
 
 def limit_of(allowed: int, window: float) -> budget.Limit:

@@ -24,6 +24,7 @@ from source_harvest.run import Output
 from source_harvest.transport import REQUEST_KWARGS
 from unit_tests.syncing import LISTS, LOGGER, STREAM_NAMES, catalog, state_of, sync
 from unit_tests.tables import identity, tables
+from unit_tests.test_budget import take_turn
 from unit_tests.test_check import check, without
 from unit_tests.test_config import TOKEN, settings
 from unit_tests.test_incremental import CURSORS, first_sync
@@ -559,9 +560,9 @@ def test_the_limit_is_100_requests_in_a_little_more_than_15_seconds(
     session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
     limit = session.limit_for(requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare())
     for _ in range(100):
-        limit.acquire(Gate(1))
+        take_turn(limit)
     assert naps == []
-    limit.acquire(Gate(1))
+    take_turn(limit)
     assert 15 < sum(naps) < 17
 
 
