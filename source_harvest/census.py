@@ -20,7 +20,7 @@ from source_harvest.errors import HarvestError, Place, as_documented, config_err
 from source_harvest.inhabitants import NO_GROUP, Inhabitants
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
-from source_harvest.signed_in import SignedInUser
+from source_harvest.signed_in import PerUserStream
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 
-class CensusStream(HarvestStream):
+class CensusStream(PerUserStream):
     """The records that were deleted, of the streams that are read beside it and whose records have an id.
 
     A list that was read whole says which ids are left; where nothing else needs it whole, it is read whole all the
@@ -39,7 +39,6 @@ class CensusStream(HarvestStream):
     gone when it is. A list that could not be read, or that came and went too much meanwhile, says nothing.
     """
 
-    takes_at_once = False
     kept_in_state = ("account", "start", "lists", "ids", "gone")
 
     def __init__(self, transport: Transport) -> None:
@@ -56,17 +55,6 @@ class CensusStream(HarvestStream):
         self._streams: dict[type[HarvestStream], list[HarvestStream]] = {}
         self._has_news = False
         self._is_settled = False
-        self._asked_by: Row = {}
-
-    @classmethod
-    @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
-        return (SignedInUser,)
-
-    @classmethod
-    @override
-    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
-        return (cls,)
 
     @override
     def probe(self, place: Place | None = None) -> None:
@@ -185,9 +173,8 @@ class CensusStream(HarvestStream):
 
     @override
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        self._asked_by = rows[0]
         self._asked_at = time.monotonic()
-        return ()
+        return super().take(source, rows, reader)
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
@@ -195,7 +182,7 @@ class CensusStream(HarvestStream):
         if not reader.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
         for other in self._covered:
-            other.wait_for_end(self._transport.gate)
+            self._transport.gate.wait(other.is_over)
         yield {"began": began}
 
     @override

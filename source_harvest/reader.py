@@ -17,7 +17,6 @@ from source_harvest.cursor import State, StreamCursor
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
-    from source_harvest.gate import Gate
     from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
@@ -41,9 +40,10 @@ class Reader:
         """That other streams made for it."""
         self.remembers = remembers
         """Whether the next sync is given what this one leaves."""
+        self.is_over = Event()
+        """Nothing more comes of it, whether it succeeded or not."""
         self._rows = 0
         self._lock = Lock()
-        self._is_over = Event()
         self._began = time.monotonic()
 
     def connect(self, emit_state: Callable[[State], None], emit_estimate: Callable[[int], None]) -> None:
@@ -94,13 +94,6 @@ class Reader:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
         self.cursor.all_announced(lambda: self._state(self.stream.reached(self, began)))
 
-    def wait_for_end(self, gate: Gate) -> None:
-        """Waits until nothing more comes of it, whether it succeeded or not.
-
-        Raises `SyncGivenUpError`.
-        """
-        gate.wait(self._is_over)
-
     def checkpoint(self) -> None:
         """Keeps how far it is."""
         if self.remembers:
@@ -111,7 +104,7 @@ class Reader:
         return {**bookmark.state(column), **self.stream.keep()} if column else {NO_CURSOR_STATE_KEY: True}
 
     def _end(self) -> None:
-        self._is_over.set()
+        self.is_over.set()
         seconds = time.monotonic() - self._began
         requests = self.stream.requests + self.requests_of_others
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)

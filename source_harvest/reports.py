@@ -92,7 +92,7 @@ class ReportStream(DayStream):
             for id_, currency in subjects:
                 numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
         kept = {
-            "read_by": self._read_by,
+            "read_by": self.read_by,
             "period": str(self._calendar),
             "from": self._from.isoformat() if self._from else None,
             "first": self._first.isoformat() if self._first else None,
@@ -122,7 +122,7 @@ class ReportStream(DayStream):
         if reader.bookmark != Bookmark() and self._kept.get("include_fixed_fee") != self._include_fixed_fee:
             logger.info("%s: include_fixed_fee is not what it was, so all periods are read anew", self.name)
             reader.start_anew()
-        if self._subjects and self._kept.get("read_by") != self._read_by:
+        if self._subjects and self._kept.get("read_by") != self.read_by:
             logger.warning(
                 "%s: read by another user than before, or with other permissions, who may see less", self.name
             )

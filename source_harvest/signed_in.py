@@ -29,19 +29,14 @@ class SignedInUser(HarvestStream):
     list_key = None
 
 
-class DayStream(HarvestStream):
-    """A report of Harvest's, as of a day where that user is."""
+class PerUserStream(HarvestStream):
+    """A stream for which it matters who asks."""
 
     takes_at_once = False
-    waits_long = True
-    list_key = "results"
-    open_like: ClassVar[type[HarvestStream]]
-    """The list that is open to the same users."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self._time_zone: str | None = None
-        self._read_by = ""
+        self._asked_by: Row = {}
 
     @classmethod
     @override
@@ -54,16 +49,28 @@ class DayStream(HarvestStream):
         return (cls,)
 
     @override
+    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+        self._asked_by = rows[0]
+        return ()
+
+
+class DayStream(PerUserStream):
+    """A report of Harvest's, as of a day where that user is."""
+
+    waits_long = True
+    list_key = "results"
+    open_like: ClassVar[type[HarvestStream]]
+    """The list that is open to the same users."""
+
+    @override
     def probe(self, place: Place | None = None) -> None:
         self.sibling(self.open_like).probe(place or self.place)  # a report is one of the few that Harvest allows
 
-    @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        user = rows[0]
-        self._time_zone = user.get("timezone")
-        self._read_by = " ".join([str(user.get("id")), *sorted(user.get("access_roles") or ())])
-        return ()
+    @property
+    def read_by(self) -> str:
+        """Who asks, and with which permissions."""
+        return " ".join([str(self._asked_by.get("id")), *sorted(self._asked_by.get("access_roles") or ())])
 
     def today(self, moment: datetime) -> date:
         """Which day it is there at a moment."""
-        return local_day(moment, self._time_zone)
+        return local_day(moment, self._asked_by.get("timezone"))
