@@ -53,6 +53,8 @@ class Bookmark:
     """When all parents were visited last."""
     living_parents: datetime | None = None
     """When the parents that are alive or were touched lately were visited last."""
+    account: str | None = None
+    """The ID of the account that it is of, where it says."""
 
     @property
     def latest(self) -> datetime:
@@ -108,10 +110,11 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
         return Bookmark()
     cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
+    account = state.get("account")
     try:
         stream.recall(own)
-        if state.keys() == own.keys():
-            return Bookmark()
+        if state.keys() <= own.keys() | {"account"}:
+            return Bookmark(account=account)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
         return _parsed({key: value for key, value in state.items() if key not in own}, cursor_field)
@@ -124,7 +127,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
-    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished"}
+    known = {cursor_field, "account", "updated_at", "all_parents_read", "living_parents_read", "unfinished"}
     unfinished = state.get("unfinished", {})
     if state.keys() - known or unfinished.keys() - {"began", "start", "spans", "up_to_parent"}:
         raise ValueError("a key that is not known")
@@ -138,6 +141,7 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
         up_to_parent=int(unfinished.get("up_to_parent", 0)),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
         living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,
+        account=state.get("account"),
     )
 
 

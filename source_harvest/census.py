@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from source_harvest.answer import Row
-from source_harvest.bookmark import timestamp
+from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.children import BelowEachParent
 from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, Place, as_documented, config_error
@@ -39,13 +39,12 @@ class CensusStream(PerUserStream):
     gone when it is. A list that could not be read, or that came and went too much meanwhile, says nothing.
     """
 
-    kept_in_state = ("account", "start", "lists", "ids", "gone")
+    kept_in_state = ("start", "lists", "ids", "gone")
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self._days = transport.settings.deleted_records_days
         self._census_lock = RLock()
-        self._account: str | None = None
         self._start: str | None = None
         self._lists: dict[str, date] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
@@ -73,7 +72,7 @@ class CensusStream(PerUserStream):
 
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
-        self._account, self._start = kept.get("account"), kept.get("start")
+        self._start = kept.get("start")
         if self._start:
             date.fromisoformat(self._start[:10])
         self._lists = {name: date.fromisoformat(day) for name, day in kept.get("lists", {}).items()}
@@ -84,7 +83,6 @@ class CensusStream(PerUserStream):
     def keep(self) -> Mapping[str, Any]:
         with self._census_lock:
             kept = {
-                "account": self._account,
                 "start": self._start,
                 "lists": {name: day.isoformat() for name, day in self._lists.items()},
                 "ids": {name: found.ids for name, found in self._inhabitants.items() if found.ids},
@@ -111,10 +109,9 @@ class CensusStream(PerUserStream):
             self._streams.setdefault(reader.stream.lists()[0], []).append(reader.stream)
             if isinstance(reader.stream, BelowEachParent):
                 reader.stream.census = self
-        account, start = self._transport.connect(), self._transport.settings.start
-        if self._account != account:
-            self.recall({"account": account, "start": start and timestamp(start)})
-        self._start = min(self._start, timestamp(start)) if self._start and start else None
+        start = self._transport.settings.start and timestamp(self._transport.settings.start)
+        before = start if own.bookmark == Bookmark() else self._start
+        self._start = min(before, start) if before and start else None
 
     def needs(self, source: type[HarvestStream]) -> str | None:
         """From which change on it needs a list: None for all of it, and "" where it needs nothing."""

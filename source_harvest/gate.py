@@ -1,7 +1,7 @@
 """Who may read when: so many at once, and nobody after the sync was given up."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from threading import BoundedSemaphore, Event
 
 # A page of 2,000 time entries takes about 15 MB while its rows are handed on. So many are unpacked at once, however
@@ -25,15 +25,12 @@ class Gate:
         self._patient = BoundedSemaphore(PATIENT_AT_ONCE)
         self._closed = Event()
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Around the reading of one partition.
+    def entered(self) -> AbstractContextManager[object]:
+        """Waits until one more may read; to be held while it does.
 
         Raises `SyncGivenUpError`.
         """
-        with self._slots:
-            self.check()
-            yield
+        return self._held(self._slots)
 
     def make_room(self) -> Callable[[], None]:
         """Waits until one more answer may be unpacked; returns what to call when nobody needs it any more.
@@ -43,17 +40,20 @@ class Gate:
         return self._acquired(self._room)
 
     def patiently(self) -> AbstractContextManager[object]:
-        """Waits until one more partition may be begun that may itself wait for minutes; to be held while it is read.
+        """As `entered`, for what may itself have to wait for minutes."""
+        return self._held(self._patient)
 
-        Raises `SyncGivenUpError`.
-        """
-        room = ExitStack()
-        room.callback(self._acquired(self._patient))
-        return room
+    def _held(self, room: BoundedSemaphore) -> AbstractContextManager[object]:
+        held = ExitStack()
+        held.callback(self._acquired(room))
+        return held
 
     def _acquired(self, room: BoundedSemaphore) -> Callable[[], None]:
         while not room.acquire(timeout=1):
             self.check()
+        if self._closed.is_set():
+            room.release()
+            raise SyncGivenUpError
         return room.release
 
     def check(self) -> None:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from threading import Event, Lock
+from threading import Event, RLock
 from typing import TYPE_CHECKING
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
+from source_harvest.errors import config_error
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
@@ -43,8 +44,21 @@ class Reader:
         self.is_over = Event()
         """Nothing more comes of it, whether it succeeded or not."""
         self._rows = 0
-        self._lock = Lock()
+        self._lock = RLock()
         self._began = time.monotonic()
+
+    def belongs_to(self, account: str) -> None:
+        """Its states are of that account from now on.
+
+        Raises a config `HarvestError` where the one that it was given is of another.
+        """
+        if self.bookmark.account not in {None, account}:
+            raise config_error(
+                f"The state of {self.stream.name} is of the Harvest account {self.bookmark.account}, and the source "
+                f"now reads {account}: rows of two accounts would stand in one table. Clear the connection's data, or "
+                "give each account a connection of its own."
+            )
+        self._account = account
 
     def connect(self, emit_state: Callable[[State], None], emit_estimate: Callable[[int], None]) -> None:
         """Where its states, and estimates of how many rows will come, are to go."""
@@ -96,12 +110,16 @@ class Reader:
 
     def checkpoint(self) -> None:
         """Keeps how far it is."""
-        if self.remembers:
+        if not self.remembers:
+            return
+        with self._lock:  # or a state could go out after one that says more
             self.cursor.checkpoint(self._state(self.bookmark))
 
     def _state(self, bookmark: Bookmark) -> State:
         column = self.stream.cursor_column
-        return {**bookmark.state(column), **self.stream.keep()} if column else {NO_CURSOR_STATE_KEY: True}
+        if column is None:
+            return {NO_CURSOR_STATE_KEY: True}
+        return {**bookmark.state(column), "account": self._account, **self.stream.keep()}
 
     def _end(self) -> None:
         self.is_over.set()

@@ -70,7 +70,8 @@ class ReportStream(DayStream):
         self._from: date | None = None
         self._first: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
-        self._identity = repr  # where a user may not see currencies, nothing else tells some rows apart
+        # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
+        self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else object()
 
     # What its state says besides when it was read.
 

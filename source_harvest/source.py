@@ -144,7 +144,9 @@ class SourceHarvest(AbstractSource):
         ]
         engine = Engine(transport.settings.num_workers, transport.gate, logger)
         with closing(transport):
-            transport.connect()
+            account = transport.connect()
+            for reader in readers:
+                reader.belongs_to(account)
             yield from engine.read(readers, unknown=[name for name in configured if name not in known])
 
     def _transport(self, config: Config) -> Transport:

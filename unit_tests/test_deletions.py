@@ -310,11 +310,6 @@ def test_what_a_user_sees_no_more_is_not_called_deleted(role: str, harvest: Harv
     assert warehouse.verdicts == {}
 
 
-def test_another_account_has_other_records(harvest: Harvest, config: dict[str, Any]) -> None:
-    state = {"detected_at": "2026-01-01T00:00:00Z", "account": "1", "ids": {"clients": "eNozNAQAAGMAYg=="}}
-    assert sync(config, ["clients", DELETED], state_of(DELETED, state)).records(DELETED) == []
-
-
 def test_a_later_start_date_deletes_nothing(harvest: Harvest, config: dict[str, Any]) -> None:
     warehouse = first_sync(harvest, config, ["time_entries", "expenses"])
     warehouse.config["replication_start_date"] = "2026-02-20"

@@ -44,7 +44,7 @@ def test_a_long_list_is_read_in_spans_that_together_are_the_list(
     assert result.counts["time_entries"] == len(harvest.listed("time_entries"))
     spans = {(query.get("from"), query.get("to")) for query in requests_to(harvest, "/v2/time_entries")}
     assert len(spans) > 2
-    assert set(result.states["time_entries"]) == {"updated_at"}
+    assert set(result.states["time_entries"]) == {"updated_at", "account"}
 
 
 def test_a_short_list_is_asked_for_as_it_is(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def test_a_killed_first_read_goes_on_and_asks_for_no_finished_day_again(
                 if "updated_since" not in query:
                     assert query.get("to", "9999") < (first or "0000") or query.get("from", "0000") > (last or "9999")
         assert [query for query in asked if "updated_since" in query]
-        assert resumed.states["time_entries"] == {"updated_at": unfinished["began"]}
+        assert resumed.states["time_entries"] == {"updated_at": unfinished["began"], "account": config["account_id"]}
 
 
 def test_days_that_are_read_anew_are_not_taken_for_those_of_an_earlier_attempt(

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import SyncMode
+from airbyte_cdk.models import FailureType, SyncMode
 
 from emulator import Harvest
 from unit_tests.syncing import LISTS, REPORTS, STREAM_NAMES, WHOLE, Sync, state_of, sync
@@ -221,7 +221,7 @@ def test_the_cursor_is_the_moment_the_read_began_by_harvests_clock(harvest: Harv
 
     harvest.before_page = pass_time
     result = sync(config, ["clients"])
-    assert result.states == {"clients": {"updated_at": began}}
+    assert result.states == {"clients": {"updated_at": began, "account": str(harvest.account_id)}}
     assert f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}" > began
 
 
@@ -300,6 +300,27 @@ def test_a_state_from_the_future_is_distrusted_and_the_stream_read_anew(
     result = sync(config, ["clients"], state_of("clients", future))
     assert result.counts == {"clients": len(harvest.listed("clients"))}
     assert result.states["clients"]["updated_at"] < "2999"
+
+
+@pytest.mark.parametrize(
+    ("stream", "state"),
+    [
+        ("clients", {"updated_at": "2026-01-01T00:00:00Z"}),
+        ("time_entries", {"unfinished": {"began": "2026-01-01T00:00:00Z", "spans": [["2025-01-01", None]]}}),
+        ("time_clients", {"period_end": "2026-01-01T00:00:00Z", "period": "month"}),
+        ("deleted_records", {"lists": {"clients": "2026-01-01"}}),
+    ],
+)
+def test_the_state_of_another_account_is_no_state_of_this_one(
+    stream: str, state: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
+    """What changed there since says nothing of what changed here."""
+    result = sync(config, ["clients", stream], state_of(stream, {**state, "account": "777"}))
+    assert result.error
+    assert result.error.failure_type is FailureType.config_error
+    said = f"The state of {stream} is of the Harvest account 777, and the source now reads {config['account_id']}"
+    assert said in str(result.error.message)
+    assert result.messages == harvest.requests == []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 import json
 import logging
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from urllib3.connection import HTTPConnection
 
 from emulator import Harvest
 from source_harvest import SourceHarvest, budget
+from source_harvest.packing import unpacked
+from source_harvest.reports import DAYS
 from source_harvest.streams import STREAMS
+from source_harvest.streams.reports import TimeTasks
 from unit_tests.reckoning import DAY, Row, period_of, periods, reports, today
 from unit_tests.syncing import LOGGER, REPORTS, Sync, state_of, stream_name, sync
 from unit_tests.tables import identity, tables
@@ -330,6 +334,7 @@ def test_a_state_says_how_far_the_report_is_and_in_which_periods(harvest: Harves
     }
     assert state == {
         "period_end": f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+        "account": str(harvest.account_id),
         "period": "month",
         "read_by": f"{harvest.token.partition('.')[0]} administrator",
         "from": "2026-01-01",
@@ -451,26 +456,83 @@ def test_an_entry_that_moves_to_another_period_is_counted_there_and_no_longer_he
     assert hours == {"2026-02-01": 0, "2026-03-01": 2.0}
 
 
-def a_task_in_two_currencies(harvest: Harvest, config: dict[str, Any]) -> int:
+def a_task_in_two_currencies(harvest: Harvest, config: dict[str, Any], hours: tuple[float, float] = (1.0, 2.5)) -> int:
     """Adds a task that somebody who may not see rates works on for two clients, and lets them read."""
     token = config["credentials"]["api_token"] = harvest.token_for("member")
     member = harvest.oauth.user_of(token, harvest.clock.now())
     task = harvest.add("tasks", name="For all")
-    for currency, hours in (("EUR", 1.0), ("USD", 2.5)):
+    for currency, worked in zip(("EUR", "USD"), hours, strict=True):
         client = harvest.add("clients", currency=currency)
         project = harvest.add("projects", client_id=client)
-        harvest.add("time_entries", project_id=project, user_id=member, task_id=task, hours=hours)
+        harvest.add("time_entries", project_id=project, user_id=member, task_id=task, hours=worked)
     return task
 
 
-def test_a_subject_is_one_row_where_its_currency_is_not_shown(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("hours", [(1.0, 2.5), (1.75, 1.75)])
+def test_a_subject_is_one_row_where_its_currency_is_not_shown(
+    hours: tuple[float, float], harvest: Harvest, config: dict[str, Any]
+) -> None:
     """One task for clients of two currencies, seen by somebody who may not see rates."""
-    task = a_task_in_two_currencies(harvest, config)
+    task = a_task_in_two_currencies(harvest, config, hours)
     result = sync({**config, "replication_start_date": "2026-03-01"}, ["time_tasks"])
     [row] = [row for row in result.records("time_tasks") if row["task_id"] == task]
     assert (row["currency"], row["total_hours"], row["billable_hours"]) == ("", 3.5, 3.5)
     assert "billable_amount" not in row
     assert len(asked(harvest, "time_tasks")) == 1
+
+
+def test_rows_that_nothing_tells_apart_leave_no_doubt_of_what_is_gone(
+    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    a_task_in_two_currencies(harvest, config, hours=(2.0, 2.0))
+    slot = harvest.listed("time_entries")[0]
+    task = harvest.add("tasks", name="Postponed")
+    entry = harvest.add(
+        "time_entries", project_id=slot["project"]["id"], user_id=slot["user"]["id"], task_id=task, hours=1.0
+    )
+    config |= {"replication_start_date": "2026-03-01"}
+    first = sync(config, ["time_tasks"])
+    harvest.delete("time_entries", entry)
+    second = sync(config, ["time_tasks"], first.state)
+    assert [
+        [row["total_hours"] for row in result.records("time_tasks") if row["task_id"] == task]
+        for result in (first, second)
+    ] == [[1], [0]]
+    assert "announced" not in caplog.text
+
+
+def test_no_state_forgets_a_row_that_came_before_it(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a thread is put aside between composing a state and sending it."""
+    keep, delays = TimeTasks.keep, cycle([0.05, 0])
+
+    def keep_slowly(stream: TimeTasks) -> Mapping[str, Any]:
+        kept = keep(stream)
+        time.sleep(next(delays))
+        return kept
+
+    monkeypatch.setattr(TimeTasks, "keep", keep_slowly)
+    config |= {"replication_start_date": "2026-02-10", "report_period": "day"}
+    rows, states = set(), 0
+    for message in sync(config, ["time_tasks"]).messages:
+        if message.record:
+            row = message.record.data
+            rows.add((row["task_id"], row["currency"], row["period_start"]))
+        elif message.state and message.state.stream:
+            states += 1
+            assert rows <= remembered(vars(message.state.stream.stream_state))
+    assert states > 10
+
+
+def remembered(state: Mapping[str, Any]) -> set[tuple[int, str, str]]:
+    """The keys of the rows that a report's state knows."""
+    found = set()
+    for currency, text in state["subjects"].items():
+        for number in unpacked(text):
+            id_, day = divmod(number, DAYS)
+            found.add((id_, currency, date.fromordinal(day).isoformat()))
+    return found
 
 
 def test_a_subject_is_one_row_on_whichever_pages_its_currencies_stand(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -710,6 +772,24 @@ def test_a_429_of_one_report_is_waited_out_by_all(
     refused, *later = [request for request in harvest.requests if "/reports/" in request.path]
     assert refused.status == 429
     assert sum(request.at < refused.at + 70 for request in later) <= num_workers - 1  # what was on its way
+
+
+@pytest.mark.parametrize("num_workers", [1, 4])
+def test_reports_do_not_queue_behind_what_hangs_on_all_invoices(
+    num_workers: int, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    """Harvest allows reports beside other requests, so their limit is used from the beginning on."""
+    harvest.latency = 0.01
+    config |= {"num_workers": num_workers, "replication_start_date": "2025-11-01"}
+    for _ in range(60):
+        harvest.add("invoices", client_id=harvest.listed("clients")[0]["id"])
+    result = sync(config, ["invoice_messages", "invoice_payments", "time_clients"])
+    assert result.error is None
+    paths = [request.path for request in harvest.requests]
+    reports_at = [index for index, path in enumerate(paths) if "/reports/" in path]
+    visits_at = [index for index, path in enumerate(paths) if path.endswith(("/messages", "/payments"))]
+    assert len(reports_at) == 5
+    assert reports_at[-1] < visits_at[len(visits_at) // 2]
 
 
 def test_other_streams_are_read_while_reports_wait_out_a_429(harvest: Harvest, config: dict[str, Any]) -> None:
