@@ -14,8 +14,9 @@ help: ## Show what can be made
 demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS_TOKEN=…) into DuckDB and look at it
 	@$(BIN)/python -m demo
 
+# Tests wait more than they reckon, so there are more of them at once than a small machine has cores.
 test: install ## Run all tests
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
 
 bench: install ## Measure requests, time and memory beside a plain loop (BENCH=--quick, BENCH=--full)
 	@$(BIN)/python -m benchmarks $(BENCH)
