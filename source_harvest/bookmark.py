@@ -45,10 +45,10 @@ class Bookmark:
     """When the read began that was not finished."""
     spans: tuple[Span, ...] = ()
     """The days of it that were finished."""
-    start: str | None = None
-    """The earliest change that it was limited to, by the start date."""
     up_to_parent: int = 0
     """The last parent of it that was visited, in ascending order of their ids."""
+    start: str | None = None
+    """The earliest change that was delivered, where a start date left out earlier ones."""
     all_parents: datetime | None = None
     """When all parents were visited last."""
     living_parents: datetime | None = None
@@ -63,12 +63,12 @@ class Bookmark:
         return max(filter(None, moments), default=datetime.min.replace(tzinfo=timezone.utc))
 
     def reaches_back_to(self, start: str | None) -> bool:
-        """Whether the unfinished read, if there is one, was not limited to later changes than this start."""
+        """Whether no change since this start was left out."""
         return self.start is None or (start is not None and start >= self.start)
 
     def without_unfinished(self) -> Bookmark:
         """The same, had the unfinished read never begun."""
-        return replace(self, began=None, start=None, spans=(), up_to_parent=0)
+        return replace(self, began=None, spans=(), up_to_parent=0)
 
     @property
     def since(self) -> str | None:
@@ -90,13 +90,13 @@ class Bookmark:
         found = {key: timestamp(moment) for key, moment in found.items() if moment}
         if self.began:
             unfinished: dict[str, Any] = {"began": timestamp(self.began)}
-            if self.start:
-                unfinished["start"] = self.start
             if self.spans:
                 unfinished["spans"] = [span.ends for span in self.spans]
             if self.up_to_parent:
                 unfinished["up_to_parent"] = self.up_to_parent
             found["unfinished"] = unfinished
+        if self.start:
+            found["start"] = self.start
         return found
 
 
@@ -127,20 +127,20 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
-    known = {cursor_field, "account", "updated_at", "all_parents_read", "living_parents_read", "unfinished"}
+    known = {cursor_field, "account", "updated_at", "all_parents_read", "living_parents_read", "unfinished", "start"}
     unfinished = state.get("unfinished", {})
-    if state.keys() - known or unfinished.keys() - {"began", "start", "spans", "up_to_parent"}:
+    if state.keys() - known or unfinished.keys() - {"began", "spans", "up_to_parent"}:
         raise ValueError("a key that is not known")
     return Bookmark(
         cursor=None
         if unfinished and cursor_field not in state
         else _moment(state.get(cursor_field, state.get("updated_at"))),
         began=_moment(unfinished["began"]) if unfinished else None,
-        start=timestamp(_moment(unfinished["start"])) if "start" in unfinished else None,
         spans=tuple(Span.of(ends) for ends in unfinished.get("spans", ())),
         up_to_parent=int(unfinished.get("up_to_parent", 0)),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
         living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,
+        start=timestamp(_moment(state["start"])) if "start" in state else None,
         account=state.get("account"),
     )
 

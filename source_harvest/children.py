@@ -179,12 +179,13 @@ class ChildStream(BelowEachParent):
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
+        start = reader.complete_from
         if self._visit is Visit.ALL:
             began = reader.bookmark.began or began
-            return Bookmark(cursor=began, all_parents=began, living_parents=began)
+            return Bookmark(cursor=began, all_parents=began, living_parents=began, start=start)
         if self._visit is Visit.LIVING:
-            return replace(reader.bookmark, cursor=began, living_parents=began)
-        return replace(reader.bookmark, cursor=began)
+            return replace(reader.bookmark, cursor=began, living_parents=began, start=start)
+        return replace(reader.bookmark, cursor=began, start=start)
 
     def _due(self, reader: Reader, now: datetime) -> Visit:
         bookmark = reader.bookmark

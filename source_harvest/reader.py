@@ -31,7 +31,7 @@ class Reader:
     ) -> None:
         """`remembers` is false for a full refresh, which begins anew."""
         self.stream = stream
-        self.bookmark = bookmark if bookmark.reaches_back_to(start) else bookmark.without_unfinished()
+        self.bookmark = bookmark
         self.start = start
         """From which change on a first read is."""
         self.full_read_days = full_read_days
@@ -46,6 +46,9 @@ class Reader:
         self._rows = 0
         self._lock = RLock()
         self._began = time.monotonic()
+        if not bookmark.reaches_back_to(start):
+            logger.info("%s: the start date was %s before, so all is read anew", stream.name, bookmark.start)
+            self.bookmark = Bookmark(account=bookmark.account)
 
     def belongs_to(self, account: str) -> None:
         """Its states are of that account from now on.
@@ -71,6 +74,12 @@ class Reader:
         return max(filter(None, (self.stream.since(self.bookmark), self.start)), default=None)
 
     @property
+    def complete_from(self) -> str | None:
+        """The earliest change that will have been delivered when all is read; None where that is every change."""
+        before = self.stream.since(self.bookmark)
+        return self.bookmark.start if before and before >= (self.start or before) else self.start
+
+    @property
     def is_first_read(self) -> bool:
         """Whether the stream was never read to its end, and can say so in its state."""
         return self.bookmark.cursor is None and self.stream.cursor_column is not None
@@ -88,7 +97,7 @@ class Reader:
         """These days of a first read are done; should the sync be killed, the next one goes on from here."""
         with self._lock:
             spans = tuple(merged([*self.bookmark.spans, span]))
-            self.bookmark = replace(self.bookmark, began=began, start=self.start, spans=spans)
+            self.bookmark = replace(self.bookmark, began=began, start=self.complete_from, spans=spans)
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int) -> None:
@@ -96,7 +105,8 @@ class Reader:
         with self._lock:
             up_to_parent = max(parent_id, self.bookmark.up_to_parent)
             began = self.bookmark.began or began
-            self.bookmark = replace(self.bookmark, began=began, start=self.start, up_to_parent=up_to_parent)
+            start = self.complete_from
+            self.bookmark = replace(self.bookmark, began=began, start=start, up_to_parent=up_to_parent)
             self.checkpoint()
 
     def count(self, rows: int) -> None:

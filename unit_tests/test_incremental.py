@@ -7,7 +7,8 @@ import pytest
 from airbyte_cdk.models import FailureType, SyncMode
 
 from emulator import Harvest
-from unit_tests.syncing import LISTS, REPORTS, STREAM_NAMES, WHOLE, Sync, state_of, sync
+from source_harvest.streams import STREAMS
+from unit_tests.syncing import LISTS, REPORTS, STREAM_NAMES, WHOLE, Sync, state_of, stream_name, sync
 from unit_tests.tables import Row, identity, tables
 
 CURSORS = {
@@ -278,6 +279,45 @@ def test_the_start_date_limits_facts_and_nothing_that_they_refer_to(harvest: Har
         )
         found = {identity(name, row): row for row in result.records(name)}
         assert found == {identity(name, row): row for row in expected}, name
+
+
+FACTS = [stream_name(stream) for stream in STREAMS if stream.limited_by_start_date and stream.list_key != "results"]
+
+
+def test_a_start_date_that_moves_back_brings_what_it_left_out(harvest: Harvest, config: dict[str, Any]) -> None:
+    moments = sorted(row["updated_at"] for row in harvest.listed("time_entries"))
+    early, late = ({**config, "replication_start_date": moments[len(moments) * part // 4]} for part in (1, 3))
+
+    def rows(result: Sync) -> dict[str, dict[Any, Row]]:
+        return {name: {identity(name, row): row for row in result.records(name)} for name in FACTS}
+
+    states = sync(late, FACTS).state
+    for moved in (early, config):
+        harvest.clock.advance(minutes=10)
+        result = sync(moved, FACTS, states)
+        assert rows(result) == rows(sync(moved, FACTS, mode=SyncMode.full_refresh))
+        states = result.state
+        for unmoved in (moved, late, moved):  # what was delivered stays delivered
+            harvest.clock.advance(minutes=10)
+            idle = sync(unmoved, FACTS, states)
+            assert idle.counts == {}
+            states = idle.state
+    assert set(result.counts) == set(FACTS)
+
+
+def test_a_start_date_in_the_future_leaves_out_what_changes_until_then(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    first = first_sync(harvest, config)
+    changed = [harvest.listed(name)[0]["id"] for name in ("expenses", "invoices")]
+    for name, id_ in zip(("expenses", "invoices"), changed, strict=True):
+        harvest.update(name, id_, notes="Changed meanwhile")
+    harvest.clock.advance(hours=1)
+    second = sync({**config, "replication_start_date": "2026-06-01"}, ["expenses", "invoices"], first.state)
+    assert second.counts == {}
+    third = sync(config, ["expenses", "invoices"], second.state)
+    for name, id_ in zip(("expenses", "invoices"), changed, strict=True):
+        assert id_ in {row["id"] for row in third.records(name)}
 
 
 def test_the_states_of_the_earlier_connector_are_taken_over(harvest: Harvest, config: dict[str, Any]) -> None:
