@@ -108,7 +108,10 @@ class ReaderPartition(Partition):
     """A partition of a reader's stream."""
 
     def __init__(self, reader: Reader, entered: AbstractContextManager[object]) -> None:
-        """`entered` is held while it is read."""
+        """`entered` is held until it has been read.
+
+        So no more are announced than can be read, and what waits for another limit does not queue behind thousands.
+        """
         self._reader = reader
         self._entered = entered
 
