@@ -43,6 +43,10 @@ def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]
     """
     if not settings.uses_oauth:
         return TokenAuthenticator(settings.credentials["api_token"])
+    credentials = {name: value for name, value in settings.credentials.items() if value not in (None, "")}
+    if "access_token" not in credentials:
+        credentials.pop("token_expiry_date", None)
+    config = {**config, "credentials": credentials}
     for name in ("access_token", "refresh_token", "client_secret"):
         if secret := settings.credentials.get(name):
             add_to_secrets(secret)
@@ -61,6 +65,8 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     Harvest may rotate the refresh token when it is used (B25 of docs/harvest-behaviour.md). So each refresh writes what
     came back into the config and emits it as a CONTROL message, and one without a new refresh token keeps the old one.
     """
+
+    _failure: HarvestError | None = None
 
     @override
     def _make_handled_request(self) -> Any:
@@ -95,8 +101,14 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        with as_documented(ACCESS_TOKEN):
-            return super().refresh_access_token()
+        if self._failure:
+            raise self._failure.anew()
+        try:
+            with as_documented(ACCESS_TOKEN):
+                return super().refresh_access_token()
+        except HarvestError as error:
+            self._failure = error  # or each stream in turn would wait until it fails for it too
+            raise
 
 
 def _is_token(value: object) -> bool:

@@ -110,14 +110,15 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
         return Bookmark()
     cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
-    account = state.get("account")
     try:
+        account = _account(state)
         stream.recall(own)
         if state.keys() <= own.keys() | {"account"}:
             return Bookmark(account=account)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
-        return _parsed({key: value for key, value in state.items() if key not in own}, cursor_field)
+        rest = {key: value for key, value in state.items() if key not in {*own, "account"}}
+        return replace(_parsed(rest, cursor_field), account=account)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
             f'The state of the stream "{stream.name}" cannot be read: it is {shown(dict(state))}, where a moment such '
@@ -127,7 +128,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
-    known = {cursor_field, "account", "updated_at", "all_parents_read", "living_parents_read", "unfinished", "start"}
+    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "start"}
     unfinished = state.get("unfinished", {})
     if state.keys() - known or unfinished.keys() - {"began", "spans", "up_to_parent"}:
         raise ValueError("a key that is not known")
@@ -141,8 +142,14 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
         living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,
         start=timestamp(_moment(state["start"])) if "start" in state else None,
-        account=state.get("account"),
     )
+
+
+def _account(state: Mapping[str, Any]) -> str | None:
+    account = state.get("account")
+    if not isinstance(account, str | None):
+        raise TypeError("no account")
+    return account
 
 
 def _moment(value: object) -> datetime:

@@ -134,12 +134,20 @@ class CensusStream(PerUserStream):
             rows = changed_since(rows, self._start) if source.limited_by_start_date else rows
             for stream in self._streams[source]:
                 for group, members in stream.members(rows):
-                    self._saw(stream.name, group, members, is_whole=group != NO_GROUP)
+                    self._saw(stream, group, members)
+                    if group != NO_GROUP:
+                        self._of(stream).current[group] = members
 
-    def visited(self, stream: str, parent: int, ids: set[int], *, is_whole: bool) -> None:
-        """These were delivered of what hangs on a record, which may be all."""
+    def visited(self, stream: HarvestStream, parent: int, rows: list[Row]) -> None:
+        """These are going to be delivered of what hangs on a record, but for those from before the start date."""
         with self._census_lock:
-            self._saw(stream, parent, ids, is_whole=is_whole)
+            rows = changed_since(rows, self._start) if stream.limited_by_start_date else rows
+            self._saw(stream, parent, {row["id"] for row in rows})
+
+    def visited_whole(self, stream: HarvestStream, parent: int, ids: set[int]) -> None:
+        """These are all that hang on a record."""
+        with self._census_lock:
+            self._of(stream).current[parent] = ids
 
     def read_whole(self, source: type[HarvestStream], since: str | None) -> None:
         """All of a list was read, or all that changed from a moment on."""
@@ -148,9 +156,11 @@ class CensusStream(PerUserStream):
             if since is None or (scope and since <= scope):
                 self._whole.add(source)
 
-    def _saw(self, name: str, group: int, ids: set[int], *, is_whole: bool) -> None:
-        if self._inhabitants.setdefault(name, Inhabitants()).saw(group, ids, is_whole=is_whole):
-            self._has_news = True
+    def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> None:
+        self._has_news |= self._of(stream).saw(group, ids)
+
+    def _of(self, stream: HarvestStream) -> Inhabitants:
+        return self._inhabitants.setdefault(stream.name, Inhabitants())
 
     def _is_active(self) -> bool:
         """Whether it may compare at all, which is known once it is known who asks."""
@@ -199,7 +209,7 @@ class CensusStream(PerUserStream):
         """As `Inhabitants.settle`, with all ids on the stream's list, where it was read whole."""
         with self._census_lock:
             self._is_settled = True
-            found = self._inhabitants.setdefault(stream.name, Inhabitants())
+            found = self._of(stream)
             if isinstance(stream, BelowEachParent | EmbeddedStream):
                 return found.settle(listed)
             if listed is not None:

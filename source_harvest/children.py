@@ -114,12 +114,12 @@ class BelowEachParent(HarvestStream):
         for page in self.complete_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
             if self.census:  # before its rows are delivered
-                self.census.visited(self.name, parent_id, ids, is_whole=False)
+                self.census.visited(self, parent_id, page.rows)
             for row in changed_since(page.rows, stream_slice["changed_since"]):
                 row[self.parent_key] = parent_id
                 yield self._shape.record(row)
-        if self.census:
-            self.census.visited(self.name, parent_id, ids, is_whole=not doubts.is_set())
+        if self.census and not doubts.is_set():
+            self.census.visited_whole(self, parent_id, ids)
 
     @override
     def parent_gone(self) -> None:

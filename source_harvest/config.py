@@ -68,7 +68,7 @@ class Settings:
             child_full_read_days=_number(config, "child_full_read_days", spec),
             report_period=config.get("report_period") or spec["properties"]["report_period"]["default"],
             report_lookback_days=_number(config, "report_lookback_days", spec),
-            include_fixed_fee=config.get("include_fixed_fee"),
+            include_fixed_fee=None if config.get("include_fixed_fee") == "" else config.get("include_fixed_fee"),
             deleted_records_days=_number(config, "deleted_records_days", spec),
             api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
             identity_url=_url(config, "identity_url", spec),
@@ -82,13 +82,13 @@ def migrated(config: Config) -> Config:
     """
     if type(config.get("account_id")) is int:
         config = {**config, "account_id": str(config["account_id"])}
-    if "credentials" not in config and "api_token" in config:
+    if not config.get("credentials") and "api_token" in config:
         rest = {key: value for key, value in config.items() if key != "api_token"}
         config = {**rest, "credentials": {"api_token": config["api_token"]}}
     credentials = config.get("credentials")
-    if isinstance(credentials, Mapping) and "auth_type" not in credentials:
-        auth_type = "Client" if "refresh_token" in credentials else "Token"
-        config = {**config, "credentials": {"auth_type": auth_type, **credentials}}
+    if isinstance(credentials, Mapping) and credentials.get("auth_type") is None:
+        auth_type = "Client" if credentials.get("refresh_token") else "Token"
+        config = {**config, "credentials": {**credentials, "auth_type": auth_type}}
     return config
 
 
@@ -128,6 +128,10 @@ def _valid(described: Mapping[str, Any]) -> str:
     """What a field may hold, as the end of a sentence."""
     if "oneOf" in described:
         return f"an object, one of: {', '.join(option['title'] for option in described['oneOf'])}"
+    if "enum" in described:
+        return f"one of: {', '.join(described['enum'])}"
+    if described["type"] == "boolean":
+        return "true or false"
     if described["type"] == "integer":
         return f"a whole number from {described['minimum']} to {described['maximum']}"
     example = f", for example {described['examples'][0]!r}" if described.get("examples") else ""

@@ -35,6 +35,10 @@ class HarvestError(AirbyteTracedException):
         self.status = status
         self.said = said
 
+    def anew(self) -> "HarvestError":
+        """The same for somebody else: an exception remembers, and shows, each place where it was raised."""
+        return HarvestError(str(self.message), self.failure_type, self.status, self.said)
+
     @override
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         message = super().as_airbyte_message(stream_descriptor)
@@ -193,6 +197,12 @@ class HarvestErrorHandler(ErrorHandler):
 
     @override
     def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
+        if isinstance(response, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(response):
+            raise config_error(
+                f"The certificate that was shown for Harvest's {self._place.name} is not trusted on this machine "
+                f"({brief(str(response))}). Where a proxy of yours looks into what is sent, name the file with its "
+                "certificate in the environment variable REQUESTS_CA_BUNDLE."
+            )
         if not isinstance(response, requests.Response):
             return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
         if response.status_code == 200:

@@ -51,10 +51,8 @@ class Inhabitants:
         """Those that were found to be gone, as JSON."""
         return packed(sorted(self._gone)) if self._gone else None
 
-    def saw(self, group: int, ids: set[int], *, is_whole: bool) -> bool:
-        """These are delivered, which may be the whole group; says whether any of them is new."""
-        if is_whole:
-            self.current[group] = ids
+    def saw(self, group: int, ids: set[int]) -> bool:
+        """These of a group are delivered; says whether any of them is new."""
         known = self._known.setdefault(group, set())
         new = ids - known
         known |= new

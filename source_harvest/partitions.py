@@ -6,7 +6,6 @@ from datetime import datetime
 from threading import Event
 from typing import Any
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.sources.types import Record
@@ -46,7 +45,7 @@ class StreamPartitions(PartitionGenerator):
         with as_documented(stream.place):
             slices = list(stream.slices(reader, began))
         for number, stream_slice in enumerate(slices):
-            if reader.is_refused:
+            if reader.is_given_up:
                 return
             partition = SlicePartition(reader, stream_slice, began, self._gate)
             yield self._announced(partition)
@@ -159,17 +158,19 @@ class SlicePartition(ReaderPartition):
             self.is_over.set()
 
     def _read(self) -> Iterator[Record]:
-        stream = self._reader.stream
-        with self._entered, as_documented(stream.place):
-            if self._reader.is_refused:
+        reader, stream = self._reader, self._reader.stream
+        with self._entered:
+            if reader.is_given_up:
                 return
             count = 0
             try:
-                for row in stream.read_slice(self._slice):
-                    count += 1
-                    yield Record(data=row, stream_name=stream.name)
+                with as_documented(stream.place):
+                    for row in stream.read_slice(self._slice):
+                        count += 1
+                        yield Record(data=row, stream_name=stream.name)
             except HarvestError as error:
-                self._reader.is_refused |= stream.is_refused_as_one and error.failure_type is FailureType.config_error
-                raise
-            self._reader.count(count)
-            stream.finished_slice(self._slice, self._reader, self._began)
+                if reader.failed(error):
+                    raise
+                return
+            reader.succeeded(count)
+            stream.finished_slice(self._slice, reader, self._began)

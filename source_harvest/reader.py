@@ -10,17 +10,21 @@ from datetime import datetime
 from threading import Event, RLock
 from typing import TYPE_CHECKING
 
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
-from source_harvest.errors import config_error
+from source_harvest.errors import HarvestError, config_error
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
     from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
+
+# After so many slices in a row that could not be read, the others are not asked for.
+FAILURES_IN_A_ROW = 3
 
 
 class Reader:
@@ -35,8 +39,8 @@ class Reader:
         self.start = start
         """From which change on a first read is."""
         self.full_read_days = full_read_days
-        self.is_refused = False
-        """Whether the user may not read it, so that its other slices need not be asked for."""
+        self.is_given_up = False
+        """Whether its other slices need not be asked for, as they would fail too."""
         self.requests_of_others = 0
         """That other streams made for it."""
         self.remembers = remembers
@@ -44,9 +48,12 @@ class Reader:
         self.is_over = Event()
         """Nothing more comes of it, whether it succeeded or not."""
         self._rows = 0
+        self._failures = 0
         self._lock = RLock()
         self._began = time.monotonic()
-        if not bookmark.reaches_back_to(start):
+        if bookmark.cursor and not bookmark.account:  # another connector's state says nothing of its start date
+            self.bookmark = replace(bookmark, start=start)
+        elif not bookmark.reaches_back_to(start):
             logger.info("%s: the start date was %s before, so all is read anew", stream.name, bookmark.start)
             self.bookmark = Bookmark(account=bookmark.account)
 
@@ -76,6 +83,8 @@ class Reader:
     @property
     def complete_from(self) -> str | None:
         """The earliest change that will have been delivered when all is read; None where that is every change."""
+        if self.stream.minds_start_date:
+            return None
         before = self.stream.since(self.bookmark)
         return self.bookmark.start if before and before >= (self.start or before) else self.start
 
@@ -113,6 +122,27 @@ class Reader:
         """So many rows were read."""
         with self._lock:
             self._rows += rows
+
+    def succeeded(self, rows: int) -> None:
+        """A slice of so many rows was read."""
+        self._failures = 0
+        self.count(rows)
+
+    def failed(self, error: HarvestError) -> bool:
+        """A slice could not be read; says whether that has to be told, or was to be expected by now.
+
+        One record may be at odds with Harvest for ever, and must not hide all others. But after several failures in a
+        row the rest would only take its time to fail too.
+        """
+        with self._lock:
+            if self.is_given_up:
+                return False
+            self._failures += 1
+            is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
+            self.is_given_up = is_refused or error.status == 401 or self._failures >= FAILURES_IN_A_ROW
+            if self._failures >= FAILURES_IN_A_ROW:
+                logger.warning("%s: given up after %d failures in a row", self.stream.name, self._failures)
+            return True
 
     def finish(self, began: datetime) -> None:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""

@@ -46,6 +46,7 @@ class ReportStream(DayStream):
     cursor_field = "period_end"
     text_keys = ("currency", "period_start")
     limited_by_start_date = True
+    minds_start_date = True
     earlier_state_key = "to"
     kept_in_state = ("read_by", "period", "from", "first", "include_fixed_fee", "subjects")
     subject: ClassVar[str]

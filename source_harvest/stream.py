@@ -45,6 +45,8 @@ class HarvestStream(Resource):
     """Under which key Airbyte's earlier connector kept how far it was. (Of machinery, no fact.)"""
     kept_in_state: ClassVar[tuple[str, ...]] = ()
     """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
+    minds_start_date: ClassVar[bool] = False
+    """Whether it finds out by itself what an earlier start date left out. (Of machinery, no fact.)"""
     is_refused_as_one: ClassVar[bool] = True
     """Whether a user who may not read one of its slices may read none. (Of machinery, no fact.)"""
     waits_long: ClassVar[bool] = False

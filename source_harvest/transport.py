@@ -94,7 +94,7 @@ class Transport:
         Raises `HarvestError`.
         """
         if self._rejection:
-            raise self._rejection
+            raise self._rejection.anew()
         self.connect()
         try:
             with plain_errors():
@@ -104,7 +104,7 @@ class Transport:
 
     def _explanation(self, error: HarvestError, place: Place) -> HarvestError:
         if error.status in {401, 404} and (rejection := self._why_rejected(error)):
-            return rejection
+            return rejection.anew()
         if error.status in {403, 404} and place.module and self.is_off(place.module):
             return module_is_off(place, str(error.said))
         return error
