@@ -85,6 +85,10 @@ NOT_FOUND = (
     "Either the account ID in the source's settings is not one that these credentials reach, "
     "or the module that holds {name} is switched off in Harvest."
 )
+NOT_PAID = (
+    "Harvest answered {status} ({said}) to the request for {name}. "
+    "Harvest's plan for the account may not include {name}, or a payment is due. Ask the account's owner."
+)
 COMMANDS = (*ACCOUNTS, *CHECK)
 LISTS = (*READ, *READ_WITH_OAUTH)
 
@@ -151,7 +155,7 @@ OUTCOMES = (
     ),
     Outcome(("401",), CHECK, EITHER, CONFIG, FAILS, CREDENTIALS, "Renew the token in the source's settings."),
     Outcome(
-        ("400", "401", "403", "404", "422"),
+        ("400", "401", "402", "403", "404", "422"),
         TOKEN,
         EITHER,
         CONFIG,
@@ -160,6 +164,8 @@ OUTCOMES = (
         "secret and the refresh token in the source's settings, or authenticate again.",
         "Authenticate again, or correct the application's ID and secret.",
     ),
+    Outcome(("402",), LISTS, EITHER, CONFIG, GOES_ON, NOT_PAID, "Ask the account's owner, or deselect the stream."),
+    Outcome(("402",), COMMANDS, EITHER, CONFIG, FAILS, NOT_PAID, "Ask the account's owner."),
     Outcome(("403",), LISTS, EITHER, CONFIG, GOES_ON, NOT_ALLOWED, "Give the user the role that the message names."),
     Outcome(("403",), COMMANDS, EITHER, CONFIG, FAILS, NOT_ALLOWED, "Use another user's credentials."),
     Outcome(
@@ -202,6 +208,8 @@ This page is generated from `docs/errors.py`, and a test provokes every row of i
 
 An error never costs rows: a list that was not read to its end moves no cursor, so the next sync reads what is missing.
 `discover` asks Harvest nothing, and so cannot fail for any of this.
+What is asked for each record or period, such as the messages of an invoice, is given up after three failures in a row,
+so an outage costs a minute or two, and one invoice that Harvest cannot show hides no other.
 A sync in which a stream failed exits with 1, after all others were read.
 After a SIGTERM it exits with 143 at the end of a line, and goes on from there the next time.
 

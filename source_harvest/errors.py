@@ -198,9 +198,10 @@ class HarvestErrorHandler(ErrorHandler):
     @override
     def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
         if isinstance(response, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(response):
+            reason = str(response).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
             raise config_error(
                 f"The certificate that was shown for Harvest's {self._place.name} is not trusted on this machine "
-                f"({brief(str(response))}). Where a proxy of yours looks into what is sent, name the file with its "
+                f"({brief(reason)}). Where a proxy of yours looks into what is sent, name the file with its "
                 "certificate in the environment variable REQUESTS_CA_BUNDLE."
             )
         if not isinstance(response, requests.Response):

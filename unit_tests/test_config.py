@@ -86,6 +86,8 @@ def test_http_is_for_this_machine_only(url: str) -> None:
         ({"credentials": TOKEN, "num_workers": 41}, "num_workers"),
         ({"credentials": TOKEN, "num_workers": "8"}, "num_workers"),
         ({"credentials": TOKEN, "num_workers": True}, "num_workers"),
+        ({"credentials": TOKEN, "report_period": "quarter"}, "report_period"),
+        ({"credentials": TOKEN, "include_fixed_fee": "true"}, "include_fixed_fee"),
         ({"credentials": TOKEN, "api_url": "http://api.harvestapp.com/v2"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "ftp://127.0.0.1"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "api.harvestapp.com"}, "api_url"),
@@ -118,11 +120,22 @@ def test_a_wrong_field_is_named_with_what_it_may_hold_and_no_secret(config: dict
             {"credentials": {"client_id": "i", "client_secret": "s", "refresh_token": "r"}},
             {"credentials": {"auth_type": "Client", "client_id": "i", "client_secret": "s", "refresh_token": "r"}},
         ),
+        (
+            {"credentials": {"auth_type": None, "api_token": "t", "refresh_token": None}},
+            {"credentials": {"auth_type": "Token", "api_token": "t", "refresh_token": None}},
+        ),
+        ({"credentials": None, "api_token": "t"}, {"credentials": {"auth_type": "Token", "api_token": "t"}}),
     ],
 )
 def test_old_configs_are_brought_into_todays_shape(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert migrated(old) == new
     assert settings(old).credentials == new["credentials"]
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_field_that_was_cleared_is_as_if_it_were_not_there(empty: object, spec: ConnectorSpecification) -> None:
+    fields = spec.connectionSpecification["properties"].keys() - {"credentials"}
+    assert settings({"credentials": TOKEN, **dict.fromkeys(fields, empty)}) == settings({"credentials": TOKEN})
 
 
 def test_a_config_of_today_is_left_as_it_is() -> None:

@@ -275,6 +275,21 @@ def test_what_hangs_on_records_from_before_the_start_date_is_not_called_deleted(
     assert warehouse.verdicts == {}
 
 
+def test_what_a_start_date_kept_out_of_the_table_is_not_reported(harvest: Harvest, config: dict[str, Any]) -> None:
+    to_now(harvest)
+    rows = tables(harvest)["invoice_messages"]
+    middle = sorted(row["updated_at"] for row in rows)[len(rows) // 2]
+    config |= {"deleted_records_days": 0, "child_full_read_days": 0, "replication_start_date": middle}
+    warehouse = Warehouse(config)
+    warehouse.sync(["invoice_messages", DELETED])
+    delivered = set(warehouse.ids["invoice_messages"])
+    for row in rows:
+        harvest.delete("invoice_messages", row["id"])
+    assert 0 < len(delivered) < len(rows)
+    warehouse.sync(["invoice_messages", DELETED])
+    assert warehouse.said_to_be_deleted("invoice_messages") == delivered
+
+
 def test_a_sync_that_looks_for_deletions_asks_for_no_list_twice(harvest: Harvest, config: dict[str, Any]) -> None:
     warehouse = first_sync(harvest, {**config, "child_full_read_days": 7})
     harvest.requests.clear()

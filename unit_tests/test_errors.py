@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import requests
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from urllib3.connection import HTTPConnection
 
@@ -113,6 +114,71 @@ def test_a_lasting_fault_fails_its_stream_as_transient_with_harvests_words(
     assert message.startswith("Harvest's clients could not be read: Harvest answered 503 (Sorry, back soon.).")
     assert result.statuses == {"clients": "INCOMPLETE", "projects": "COMPLETE"}
     assert len(naps) == 5
+
+
+def test_an_outage_is_not_waited_out_for_each_invoice(
+    harvest: Harvest, config: dict[str, Any], naps: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = sorted(row["id"] for row in harvest.listed("invoices"))
+    assert len(ids) > 10
+    harvest.faults.add(path="/messages$", status=503, times=None)
+    result = sync({**config, "num_workers": 1}, ["invoices", "invoice_messages"])
+    assert result.statuses == {"invoices": "COMPLETE", "invoice_messages": "INCOMPLETE"}
+    assert set(result.states) == {"invoices"}
+    assert sum(request.path.endswith("/messages") for request in harvest.requests) == 3 * 6
+    assert "invoice_messages: given up after 3 failures in a row" in caplog.text
+
+
+@pytest.mark.parametrize("status", [403, 422, 500])
+def test_some_invoices_that_cannot_be_read_hide_no_other(
+    status: int, harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    ids = sorted(row["id"] for row in harvest.listed("invoices"))
+    hidden = set(ids[::2])
+    for id_ in hidden:
+        harvest.faults.add(path=f"/invoices/{id_}/messages$", status=status, times=None)
+    result = sync({**config, "num_workers": 1}, ["invoice_messages"])
+    assert result.statuses == {"invoice_messages": "INCOMPLETE"}
+    found = {row["id"] for row in result.records("invoice_messages")}
+    assert found == {row["id"] for row in tables(harvest)["invoice_messages"] if row["invoice_id"] not in hidden}
+
+
+@pytest.mark.parametrize("num_workers", [1, 4])
+def test_a_token_that_is_revoked_among_many_invoices_is_told_briefly(
+    num_workers: int, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    def revoke(request: Any) -> None:
+        if "/messages" in request.path:
+            harvest.faults.add(path=".", status=401, times=None)
+
+    harvest.before_page = revoke
+    names = ["invoice_messages", "invoice_payments", "estimate_messages"]
+    result = sync({**config, "num_workers": num_workers}, names)
+    errors = [m.trace.error for m in result.messages if m.trace and m.trace.error]
+    assert {error.stream_descriptor.name for error in errors} <= set(names)
+    assert len(errors) <= len(names) * (num_workers + 1)
+    assert max(len(error.stack_trace) for error in errors) < 20_000
+    assert sum("/messages" in request.path or "/payments" in request.path for request in harvest.requests) <= 8
+    assert result.states == {}
+
+
+def test_a_certificate_that_is_not_trusted_is_no_passing_fault(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def send(*_: Any, **__: Any) -> None:
+        nonlocal tries
+        tries += 1
+        reason = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+        raise requests.exceptions.SSLError(f"Max retries exceeded (Caused by SSLError({reason!r}))")
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    result = sync(config, ["clients"])
+    kind, message = result.errors["clients"]
+    assert kind == "config_error"
+    assert "is not trusted on this machine (self-signed certificate)" in message
+    assert tries == 1
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,17 @@ def test_a_start_date_that_moves_back_brings_what_it_left_out(harvest: Harvest, 
     assert set(result.counts) == set(FACTS)
 
 
+def test_a_state_that_says_nothing_of_its_start_date_is_taken_to_have_had_todays(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    moments = sorted(row["updated_at"] for row in harvest.listed("expenses"))
+    late = {**config, "replication_start_date": moments[len(moments) // 2]}
+    taken_over = sync(late, ["expenses"], state_of("expenses", {"updated_at": moments[-1]}))
+    harvest.clock.advance(hours=1)
+    assert sync(late, ["expenses"], taken_over.state).counts == {}
+    assert sync(config, ["expenses"], taken_over.state).counts == {"expenses": len(moments)}
+
+
 def test_a_start_date_in_the_future_leaves_out_what_changes_until_then(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:

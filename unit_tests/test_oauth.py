@@ -63,6 +63,35 @@ def test_a_token_that_expires_during_a_sync_is_renewed_and_nothing_is_lost(
     assert sync(kept[-1], ["clients"]).statuses == {"clients": "COMPLETE"}
 
 
+@pytest.mark.parametrize("empty", ["", None])
+@pytest.mark.parametrize("names", [["access_token", "token_expiry_date"], ["access_token"], ["token_expiry_date"]])
+def test_a_token_that_was_cleared_is_asked_for(
+    names: list[str],
+    empty: object,
+    harvest: Harvest,
+    oauth_config: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sync(oauth_config, ["clients"])
+    [kept] = kept_configs(capsys)
+    expiry = datetime.now(timezone.utc) + timedelta(hours=1)
+    kept["credentials"] |= {"token_expiry_date": expiry.isoformat(), **dict.fromkeys(names, empty)}
+    harvest.requests.clear()
+    assert sync(kept, ["clients"]).statuses == {"clients": "COMPLETE"}
+    assert grants(harvest) == 1
+
+
+def test_while_no_token_can_be_had_not_each_stream_waits_for_it(
+    harvest: Harvest, oauth_config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/oauth2/token", status=503, times=None)
+    result = sync({**oauth_config, "account_id": str(harvest.account_id)}, STREAM_NAMES)
+    assert set(result.statuses.values()) == {"INCOMPLETE"}
+    assert {kind for kind, _ in result.errors.values()} == {"transient_error"}
+    assert grants(harvest) == len(harvest.requests) == 6
+    assert len(naps) == 5
+
+
 def test_a_rotated_refresh_token_is_kept_by_check_too(
     harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
