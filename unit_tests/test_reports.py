@@ -658,6 +658,17 @@ def test_a_killed_sync_goes_on_with_the_periods_that_are_missing(harvest: Harves
         assert [request.path for request in harvest.requests].count("/v2/users/me") == 1
 
 
+def test_a_start_date_that_moves_back_after_a_kill_leaves_what_was_read(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    late, early = ({**config, "replication_start_date": day} for day in ("2025-06-01", "2025-05-01"))
+    *_, killed, _ = kills(sync(late, ["time_clients"]), "time_clients")
+    assert "unfinished" in killed.states["time_clients"]
+    missing, _ = asked_by(harvest, late, killed.state)
+    spans, _ = asked_by(harvest, early, killed.state)
+    assert spans == [(date(2025, 5, 1), date(2025, 5, 31)), *missing]
+
+
 @pytest.mark.parametrize("beside", ["project_budget", "time_team"])
 def test_a_killed_report_goes_on_beside_another_that_had_not_begun(
     beside: str, harvest: Harvest, config: dict[str, Any]
