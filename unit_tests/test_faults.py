@@ -40,7 +40,7 @@ def answered(status: int, **headers: str) -> Fault:
 
 
 FAULTS = {
-    **{str(status): answered(status) for status in (400, 401, 403, 404, 422, 500, 502, 503)},
+    **{str(status): answered(status) for status in (400, 401, 402, 403, 404, 422, 500, 502, 503)},
     "429 with Retry-After": answered(429, **{"retry-after": "7"}),
     "429 without Retry-After": answered(429),
     "429 ten times in a row": Fault({"status": 429, "body": SAID}, times=10),
