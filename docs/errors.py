@@ -208,8 +208,9 @@ This page is generated from `docs/errors.py`, and a test provokes every row of i
 
 An error never costs rows: a list that was not read to its end moves no cursor, so the next sync reads what is missing.
 `discover` asks Harvest nothing, and so cannot fail for any of this.
-What is asked for each record or period, such as the messages of an invoice, is given up after three failures in a row,
-so an outage costs a minute or two, and one invoice that Harvest cannot show hides no other.
+What is asked for each record or period, such as the messages of an invoice, is given up where it fails three times in
+a row and nothing is read meanwhile, so an outage costs a minute or two; an invoice that Harvest cannot show hides no
+other. The same error is told once for each stream.
 A sync in which a stream failed exits with 1, after all others were read.
 After a SIGTERM it exits with 143 at the end of a line, and goes on from there the next time.
 

@@ -1,7 +1,9 @@
 """How requests prove who asks: a personal access token, or OAuth with a refresh token."""
 
 import logging
+import math
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +35,9 @@ TIMEOUT = (10, 60)
 # No redirect is followed: it would take the credentials to wherever it leads.
 REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
 
+# For so many seconds after Harvest could not renew the access token it is not asked again.
+SPARED = 60
+
 ACCESS_TOKEN = Place("access token", "everyone")
 
 
@@ -43,10 +48,13 @@ def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]
     """
     if not settings.uses_oauth:
         return TokenAuthenticator(settings.credentials["api_token"])
-    credentials = {name: value for name, value in settings.credentials.items() if value not in (None, "")}
-    if "access_token" not in credentials:
-        credentials.pop("token_expiry_date", None)
-    config = {**config, "credentials": credentials}
+    # The CDK keeps the config that it is given up to date, for its next use in this process too; but it takes null for
+    # a value, and an empty token for one that has not expired.
+    kept = config["credentials"]
+    for name in [name for name, value in kept.items() if value in (None, "")]:
+        del kept[name]
+    if "access_token" not in kept:
+        kept.pop("token_expiry_date", None)
     for name in ("access_token", "refresh_token", "client_secret"):
         if secret := settings.credentials.get(name):
             add_to_secrets(secret)
@@ -67,6 +75,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     """
 
     _failure: HarvestError | None = None
+    _failed_until = 0.0
 
     @override
     def _make_handled_request(self) -> Any:
@@ -101,13 +110,15 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        if self._failure:
+        if self._failure and time.monotonic() < self._failed_until:
             raise self._failure.anew()
         try:
             with as_documented(ACCESS_TOKEN):
                 return super().refresh_access_token()
         except HarvestError as error:
-            self._failure = error  # or each stream in turn would wait until it fails for it too
+            # Or each stream in turn would wait until it fails for it too.
+            is_passing = error.failure_type is FailureType.transient_error
+            self._failure, self._failed_until = error, time.monotonic() + SPARED if is_passing else math.inf
             raise
 
 

@@ -1,5 +1,6 @@
 """What of a stream can be read on its own: pieces of lists, and its slices."""
 
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -162,15 +163,15 @@ class SlicePartition(ReaderPartition):
         with self._entered:
             if reader.is_given_up:
                 return
-            count = 0
+            count, started = 0, time.monotonic()
             try:
                 with as_documented(stream.place):
                     for row in stream.read_slice(self._slice):
                         count += 1
                         yield Record(data=row, stream_name=stream.name)
             except HarvestError as error:
-                if reader.failed(error):
+                if reader.failed(error, started):
                     raise
-                return
+                return  # the partition that told it keeps the stream from being complete
             reader.succeeded(count)
             stream.finished_slice(self._slice, reader, self._began)

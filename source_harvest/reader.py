@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-# After so many slices in a row that could not be read, the others are not asked for.
-FAILURES_IN_A_ROW = 3
+# After so many times in a row that a slice could not be read for a fault, the others are not asked for.
+FAULTS_IN_A_ROW = 3
 
 
 class Reader:
@@ -48,7 +48,9 @@ class Reader:
         self.is_over = Event()
         """Nothing more comes of it, whether it succeeded or not."""
         self._rows = 0
-        self._failures = 0
+        self._faults = 0
+        self._fault_at = 0.0
+        self._told: set[str] = set()
         self._lock = RLock()
         self._began = time.monotonic()
         if bookmark.cursor and not bookmark.account:  # another connector's state says nothing of its start date
@@ -125,24 +127,27 @@ class Reader:
 
     def succeeded(self, rows: int) -> None:
         """A slice of so many rows was read."""
-        self._failures = 0
-        self.count(rows)
+        with self._lock:
+            self._faults = 0
+            self._rows += rows
 
-    def failed(self, error: HarvestError) -> bool:
-        """A slice could not be read; says whether that has to be told, or was to be expected by now.
+    def failed(self, error: HarvestError, began: float) -> bool:
+        """A slice that `began` then, by our monotonic clock, could not be read; says whether that is news.
 
-        One record may be at odds with Harvest for ever, and must not hide all others. But after several failures in a
-        row the rest would only take its time to fail too.
+        One record may be at odds with Harvest for ever, and must not hide all others. But where nothing at all is read
+        meanwhile, as often as it is tried, the others would only take their time to fail too.
         """
         with self._lock:
-            if self.is_given_up:
-                return False
-            self._failures += 1
+            if error.failure_type is FailureType.transient_error and began >= self._fault_at:
+                self._faults += 1
+                self._fault_at = time.monotonic()
+                if self._faults == FAULTS_IN_A_ROW:
+                    logger.warning("%s: given up for now, as nothing of it can be read any more", self.stream.name)
             is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
-            self.is_given_up = is_refused or error.status == 401 or self._failures >= FAILURES_IN_A_ROW
-            if self._failures >= FAILURES_IN_A_ROW:
-                logger.warning("%s: given up after %d failures in a row", self.stream.name, self._failures)
-            return True
+            self.is_given_up |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
+            is_news = str(error) not in self._told
+            self._told.add(str(error))
+            return is_news
 
     def finish(self, began: datetime) -> None:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""

@@ -9,8 +9,11 @@ from airbyte_cdk.models import ConnectorSpecification
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
+from source_harvest.auth import HarvestOAuth, authenticator
+from source_harvest.errors import HarvestError
 from unit_tests.syncing import LOGGER, STREAM_NAMES, sync
 from unit_tests.tables import tables
+from unit_tests.test_config import settings
 
 
 def kept_configs(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -90,6 +93,29 @@ def test_while_no_token_can_be_had_not_each_stream_waits_for_it(
     assert {kind for kind, _ in result.errors.values()} == {"transient_error"}
     assert grants(harvest) == len(harvest.requests) == 6
     assert len(naps) == 5
+
+
+def test_a_token_that_could_not_be_had_is_asked_for_again_after_a_while(
+    harvest: Harvest, oauth_config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/oauth2/token", status=503, times=6)
+    asked = authenticator(settings(oauth_config), oauth_config, {})
+    assert isinstance(asked, HarvestOAuth)
+    for seconds in (0, 59):
+        naps.append(seconds)
+        with pytest.raises(HarvestError, match="access token could not be read"):
+            asked.refresh_access_token()
+    naps.append(2)
+    assert asked.refresh_access_token()
+
+
+def test_a_config_is_good_for_more_than_one_command(harvest: Harvest, oauth_config: dict[str, Any]) -> None:
+    """Its refresh token is good for one use, so the new one takes its place."""
+    harvest.oauth.rotate = True
+    SourceHarvest().check(LOGGER, oauth_config)
+    for _ in range(2):
+        assert sync(oauth_config, ["clients"]).statuses == {"clients": "COMPLETE"}
+        harvest.oauth.expire()
 
 
 def test_a_rotated_refresh_token_is_kept_by_check_too(
