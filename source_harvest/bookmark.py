@@ -66,10 +66,6 @@ class Bookmark:
         """Whether no change since this start was left out."""
         return self.start is None or (start is not None and start >= self.start)
 
-    def without_unfinished(self) -> Bookmark:
-        """The same, had the unfinished read never begun."""
-        return replace(self, began=None, spans=(), up_to_parent=0)
-
     @property
     def since(self) -> str | None:
         """The earliest change that may not have been delivered yet."""
@@ -95,9 +91,7 @@ class Bookmark:
             if self.up_to_parent:
                 unfinished["up_to_parent"] = self.up_to_parent
             found["unfinished"] = unfinished
-        if self.start:
-            found["start"] = self.start
-        return found
+        return found | {key: value for key, value in (("start", self.start), ("account", self.account)) if value}
 
 
 def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:

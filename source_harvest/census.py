@@ -131,7 +131,7 @@ class CensusStream(PerUserStream):
         ids = {row["id"] for row in rows}
         with self._census_lock:
             self._listed.setdefault(source, set()).update(ids)
-            rows = changed_since(rows, self._start) if source.limited_by_start_date else rows
+            rows = self._delivered(source, rows)
             for stream in self._streams[source]:
                 for group, members in stream.members(rows):
                     self._saw(stream, group, members)
@@ -141,8 +141,7 @@ class CensusStream(PerUserStream):
     def visited(self, stream: HarvestStream, parent: int, rows: list[Row]) -> None:
         """These are going to be delivered of what hangs on a record, but for those from before the start date."""
         with self._census_lock:
-            rows = changed_since(rows, self._start) if stream.limited_by_start_date else rows
-            self._saw(stream, parent, {row["id"] for row in rows})
+            self._saw(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
 
     def visited_whole(self, stream: HarvestStream, parent: int, ids: set[int]) -> None:
         """These are all that hang on a record."""
@@ -155,6 +154,10 @@ class CensusStream(PerUserStream):
             scope = self._scope(source)
             if since is None or (scope and since <= scope):
                 self._whole.add(source)
+
+    def _delivered(self, kind: type[HarvestStream], rows: list[Row]) -> list[Row]:
+        """Those that no start date kept out so far."""
+        return changed_since(rows, self._start) if kind.limited_by_start_date else rows
 
     def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> None:
         self._has_news |= self._of(stream).saw(group, ids)

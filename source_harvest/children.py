@@ -179,13 +179,12 @@ class ChildStream(BelowEachParent):
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        start = reader.complete_from
         if self._visit is Visit.ALL:
             began = reader.bookmark.began or began
-            return Bookmark(cursor=began, all_parents=began, living_parents=began, start=start)
+            return Bookmark(cursor=began, all_parents=began, living_parents=began)
         if self._visit is Visit.LIVING:
-            return replace(reader.bookmark, cursor=began, living_parents=began, start=start)
-        return replace(reader.bookmark, cursor=began, start=start)
+            return replace(reader.bookmark, cursor=began, living_parents=began)
+        return replace(reader.bookmark, cursor=began)
 
     def _due(self, reader: Reader, now: datetime) -> Visit:
         bookmark = reader.bookmark

@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from queue import Empty, SimpleQueue
@@ -17,18 +16,10 @@ from source_harvest.census import CensusStream
 from source_harvest.errors import as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.reader import Reader
-from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Span, cut, merged, missing
+from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Piece, Span, cut, merged, missing
 from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What one thread reads of a list: some days of it, or what changed since a moment."""
-
-    span: Span = ALL_DAYS
-    changed_since: str | None = None
 
 
 class Listing:
@@ -55,7 +46,7 @@ class Listing:
         self._whole = whole
         self._census = None if whole else census
         self._since: str | None = None
-        self._is_in_doubt = False
+        self._doubts = Event()
         self._is_counted = False
         self._lock = Lock()
         self._is_claimed = False
@@ -156,7 +147,7 @@ class Listing:
     def _read(self, piece: Piece) -> Iterator[Record]:
         since = piece.changed_since or self._since
         entries: int | None = None
-        for page in self._source.complete_pages({"updated_since": since, **piece.span.params}, self._doubt):
+        for page in self._source.complete_pages({"updated_since": since, **piece.span.params}, self._doubts.set):
             self._gate.check()
             if self._began is None:
                 self._look_at(page)
@@ -239,9 +230,6 @@ class Listing:
             needed.append(of_census)
         return None if None in needed else min(filter(None, needed))
 
-    def _doubt(self) -> None:
-        self._is_in_doubt = True
-
     def _look_at(self, page: Page) -> None:
         """What the first answer says of the list: when it was read, how long it is, and which states are wrong."""
         self._began, self._announced = page.moment, page.entries
@@ -280,8 +268,8 @@ class Listing:
                 return
         if self._error is None and self._found < (self._announced or 0):
             logger.warning("%s: %d entries announced, %d found", self._source.name, self._announced, self._found)
-            self._is_in_doubt = True
-        if self._census and not (self._error or self._is_in_doubt or self._is_resumed):
+            self._doubts.set()
+        if self._census and not (self._error or self._doubts.is_set() or self._is_resumed):
             self._census.read_whole(type(self._source), self._since)
         self._more.put(None)
         self._over.set()

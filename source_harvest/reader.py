@@ -102,13 +102,13 @@ class Reader:
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
-            self.bookmark = self.bookmark.without_unfinished()
+            self.bookmark = replace(self.bookmark, began=None, spans=(), up_to_parent=0)
 
     def finished_span(self, began: datetime, span: Span) -> None:
         """These days of a first read are done; should the sync be killed, the next one goes on from here."""
         with self._lock:
             spans = tuple(merged([*self.bookmark.spans, span]))
-            self.bookmark = replace(self.bookmark, began=began, start=self.complete_from, spans=spans)
+            self.bookmark = replace(self.bookmark, began=began, spans=spans)
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int) -> None:
@@ -116,8 +116,7 @@ class Reader:
         with self._lock:
             up_to_parent = max(parent_id, self.bookmark.up_to_parent)
             began = self.bookmark.began or began
-            start = self.complete_from
-            self.bookmark = replace(self.bookmark, began=began, start=start, up_to_parent=up_to_parent)
+            self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent)
             self.checkpoint()
 
     def count(self, rows: int) -> None:
@@ -129,7 +128,7 @@ class Reader:
         """A slice of so many rows was read."""
         with self._lock:
             self._faults = 0
-            self._rows += rows
+            self.count(rows)
 
     def failed(self, error: HarvestError, began: float) -> bool:
         """A slice that `began` then, by our monotonic clock, could not be read; says whether that is news.
@@ -164,7 +163,8 @@ class Reader:
         column = self.stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
-        return {**bookmark.state(column), "account": self._account, **self.stream.keep()}
+        bookmark = replace(bookmark, start=self.complete_from, account=self._account)
+        return {**bookmark.state(column), **self.stream.keep()}
 
     def _end(self) -> None:
         self.is_over.set()

@@ -60,6 +60,14 @@ class Span:
 ALL_DAYS = Span()
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What one thread reads of a list: some days of it, or what changed since a moment."""
+
+    span: Span = ALL_DAYS
+    changed_since: str | None = None
+
+
 def merged(spans: Iterable[Span]) -> list[Span]:
     """The same days in as few spans as possible, in their order."""
     found: list[Span] = []

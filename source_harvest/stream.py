@@ -128,7 +128,7 @@ class HarvestStream(Resource):
 
     def reached(self, reader: "Reader", began: datetime) -> Bookmark:
         """Where the stream is when all has been read that began at that moment."""
-        return Bookmark(cursor=began, start=reader.complete_from)
+        return Bookmark(cursor=began)
 
     def recall(self, kept: Mapping[str, Any]) -> None:
         """Takes back what it kept in its state.
