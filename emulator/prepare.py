@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 
+def _filled(state: State, values: Values, **tables: str) -> Values:
+    """The values, and where one of the ids is not among them, the oldest row of its table that is not archived."""
+    return {name: _first(state, table) for name, table in tables.items() if name not in values} | values
+
+
 def _first(state: State, table: str) -> int:
-    """The oldest row that is not archived."""
-    rows = state.tables[table].rows
-    return next(row_id for row_id, row in rows.items() if row.get("is_active", True))
+    for row_id, row in state.tables[table].rows.items():
+        if row.get("is_active", True):
+            return row_id
+    raise LookupError(f"there is nothing active among the {table}")
 
 
 def _administrator(state: State) -> Row:
@@ -36,7 +42,7 @@ def assignment(state: State, table: str, field: str, project_id: int, other_id: 
 
 
 def _of_client(state: State, values: Values) -> Values:
-    return {"client_id": _first(state, "clients"), **values}
+    return _filled(state, values, client_id="clients")
 
 
 def _project(state: State, values: Values) -> Values:
@@ -46,7 +52,7 @@ def _project(state: State, values: Values) -> Values:
 
 def _assignment(field: str, table: str) -> Callable[[State, Values], Values]:
     def prepared(state: State, values: Values) -> Values:
-        return {"project_id": _first(state, "projects"), f"{field}_id": _first(state, table), **values}
+        return _filled(state, values, **{"project_id": "projects", f"{field}_id": table})
 
     return prepared
 
@@ -128,11 +134,11 @@ def _time_entry(state: State, values: Values) -> Values:
     if "project_id" not in values and "user_id" not in values:
         first = next(row for row in state.tables["user_assignments"].rows.values() if row["is_active"])
         values = {"project_id": first["project"]["id"], "user_id": first["user"]["id"], **values}
-    values = {"project_id": _first(state, "projects"), "user_id": _first(state, "users"), **values}
+    values = _filled(state, values, project_id="projects", user_id="users")
     if "task_id" not in values:
         rows = state.tables["task_assignments"].rows.values()
-        tasks = (row["task"]["id"] for row in rows if row["project"]["id"] == values["project_id"])
-        values = {**values, "task_id": next(tasks, _first(state, "tasks"))}
+        tasks = [row["task"]["id"] for row in rows if row["project"]["id"] == values["project_id"]]
+        values = {**values, "task_id": tasks[0]} if tasks else _filled(state, values, task_id="tasks")
     values = place(state, _hours({"billable": True, **values}), "time_entries")
     if values.get("is_running"):
         values = {"timer_started_at": values["created_at"], **values}
@@ -146,11 +152,8 @@ def _time_entry(state: State, values: Values) -> Values:
 
 
 def _expense(state: State, values: Values) -> Values:
-    defaults = {name: _first(state, table) for name, table in _EXPENSE_DEFAULTS.items()}
-    return place(state, {"spent_date": values["created_at"][:10], **defaults, **values}, "expenses")
-
-
-_EXPENSE_DEFAULTS = {"project_id": "projects", "user_id": "users", "expense_category_id": "expense_categories"}
+    values = _filled(state, values, project_id="projects", user_id="users", expense_category_id="expense_categories")
+    return place(state, {"spent_date": values["created_at"][:10], **values}, "expenses")
 
 
 def _moved(table: str) -> Callable[[State, Row, Values], Values]:

@@ -1,7 +1,8 @@
 """What goes with a deleted row, what forgets it, and what Harvest refuses to delete.
 
 Deletes are hard. Not known, and decided here: deleting a payment or an invoice bumps the rows whose fields
-change by it, deleting a message, an assignment, an estimate or a user bumps nothing.
+change by it, deleting a message, an assignment, an estimate or a user bumps nothing; the last administrator
+cannot be deleted.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def _project(state: State, project: Row) -> None:
 def _user(state: State, user: Row) -> None:
     words = "This user is not removable. They still have tracked time or expenses."
     _refuse_if_used(state, user, words, ("time_entries", "user"), ("expenses", "user"))
+    if [other for other in state.tables["users"].rows.values() if "administrator" in other["access_roles"]] == [user]:
+        raise ValueError("This user is not removable. An account has an administrator.")
     _drop_with(state, "user", user, "user_assignments")
     for role in state.tables["roles"].rows.values():
         role["user_ids"] = [user_id for user_id in role["user_ids"] if user_id != user["id"]]

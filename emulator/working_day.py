@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from emulator import names
 from emulator.money import line_item
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emulator.harvest import Harvest
     from emulator.state import Row
 
+_Row = TypeVar("_Row")
 _DAYS = ((0.33, 4.0, 2.5), (3.0, 4.25), (0.5, 1.0, 5.5), (7.0,))  # the hours of a day's entries
 
 
@@ -42,7 +43,7 @@ def _stop_timers(harvest: Harvest, _: random.Random) -> None:
 def _track_time(harvest: Harvest, chance: random.Random) -> None:
     """On a weekday everybody who is on a project tracks a day, one of them a day of some weeks ago."""
     today = harvest.clock.now().date()
-    slots = _active(harvest, "user_assignments")
+    slots = _slots(harvest, "tasks")
     people = {slot["user"]["id"]: slot for slot in chance.sample(slots, len(slots))}
     for i, slot in enumerate(people.values() if today.weekday() < 5 else ()):
         for hours in chance.choice(_DAYS):
@@ -59,9 +60,9 @@ def _track_time(harvest: Harvest, chance: random.Random) -> None:
 
 def _start_timer(harvest: Harvest, chance: random.Random) -> None:
     """Early in the morning, somebody is at work while one looks."""
-    slot = chance.choice(_active(harvest, "user_assignments"))
-    where = {"project_id": slot["project"]["id"], "user_id": slot["user"]["id"]}
-    harvest.add("time_entries", **where, hours=0.0, is_running=True, started_time="8:30am")
+    for slot in _one(_slots(harvest, "tasks"), chance):
+        where = {"project_id": slot["project"]["id"], "user_id": slot["user"]["id"]}
+        harvest.add("time_entries", **where, hours=0.0, is_running=True, started_time="8:30am")
 
 
 def _edit_time(harvest: Harvest, chance: random.Random) -> None:
@@ -72,20 +73,20 @@ def _edit_time(harvest: Harvest, chance: random.Random) -> None:
 def _delete_time(harvest: Harvest, chance: random.Random) -> None:
     """Somebody thinks again about what they tracked on an earlier day."""
     today = harvest.clock.now().date().isoformat()
-    entries = [entry for entry in _unlocked(harvest) if entry["created_at"] < today]
-    if entries:
-        harvest.delete("time_entries", chance.choice(entries)["id"])
+    for entry in _one([entry for entry in _unlocked(harvest) if entry["created_at"] < today], chance):
+        harvest.delete("time_entries", entry["id"])
 
 
 def _spend(harvest: Harvest, chance: random.Random) -> None:
-    slot = chance.choice(_active(harvest, "user_assignments"))
-    where = {"project_id": slot["project"]["id"], "user_id": slot["user"]["id"]}
-    harvest.add("expenses", **where, total_cost=float(chance.randrange(5, 90)), notes="On the way")
+    for slot in _one(_slots(harvest, "expense_categories"), chance):
+        where = {"project_id": slot["project"]["id"], "user_id": slot["user"]["id"]}
+        harvest.add("expenses", **where, total_cost=float(chance.randrange(5, 90)), notes="On the way")
 
 
 def _plan(harvest: Harvest, chance: random.Random) -> None:
     """A contact writes, a user joins a project, a task gets another name."""
-    harvest.add("contacts", client_id=chance.choice(_active(harvest, "clients"))["id"], first_name="Perpetua")
+    for client in _one(_active(harvest, "clients"), chance):
+        harvest.add("contacts", client_id=client["id"], first_name="Perpetua")
     taken = {(row["user"]["id"], row["project"]["id"]) for row in harvest.state.tables["user_assignments"].listed()}
     pairs = [
         (user["id"], project["id"])
@@ -93,11 +94,10 @@ def _plan(harvest: Harvest, chance: random.Random) -> None:
         for project in _active(harvest, "projects")[:20]
         if (user["id"], project["id"]) not in taken
     ]
-    if pairs:
-        user_id, project_id = chance.choice(pairs)
+    for user_id, project_id in _one(pairs, chance):
         harvest.add("user_assignments", user_id=user_id, project_id=project_id)
-    task = chance.choice(_active(harvest, "tasks"))
-    harvest.update("tasks", task["id"], name=task["name"].split(" (")[0] + f" ({harvest.clock.now():%d %b})")
+    for task in _one(_active(harvest, "tasks"), chance):
+        harvest.update("tasks", task["id"], name=task["name"].split(" (")[0] + f" ({harvest.clock.now():%d %b})")
 
 
 def _bill(harvest: Harvest, chance: random.Random) -> None:
@@ -113,23 +113,29 @@ def _bill(harvest: Harvest, chance: random.Random) -> None:
         invoice = harvest.add("invoices", client_id=client, line_items=[item], time_entry_ids=ids)
         harvest.clock.advance(minutes=1)
         harvest.add("invoice_messages", invoice_id=invoice, event_type="send", subject="An invoice")
-    client_id = chance.choice(_active(harvest, "clients"))["id"]
-    harvest.add("estimates", client_id=client_id, line_items=[{"quantity": 3.0, "unit_price": 250.0}])
+    for client in _one(_active(harvest, "clients"), chance):
+        harvest.add("estimates", client_id=client["id"], line_items=[{"quantity": 3.0, "unit_price": 250.0}])
 
 
 def _chase(harvest: Harvest, chance: random.Random) -> None:
     """A reminder goes out, which leaves its invoice as it is."""
-    unpaid = _in_state(harvest, "open")
-    if unpaid:
-        invoice_id = chance.choice(unpaid)["id"]
-        harvest.add("invoice_messages", invoice_id=invoice_id, reminder=True, subject="A reminder")
+    for invoice in _one(_in_state(harvest, "open"), chance):
+        harvest.add("invoice_messages", invoice_id=invoice["id"], reminder=True, subject="A reminder")
 
 
 def _get_paid(harvest: Harvest, chance: random.Random) -> None:
-    unpaid = _in_state(harvest, "open")
-    if unpaid:
-        invoice = chance.choice(unpaid)
+    for invoice in _one(_in_state(harvest, "open"), chance):
         harvest.add("invoice_payments", invoice_id=invoice["id"], amount=invoice["due_amount"])
+
+
+def _one(rows: list[_Row], chance: random.Random) -> list[_Row]:
+    """Some row, as a list; an empty one where there is none, as in an account of which most was deleted."""
+    return [chance.choice(rows)] if rows else []
+
+
+def _slots(harvest: Harvest, kinds: str) -> list[Row]:
+    """Who may track on which project; nobody where no kind of work, or of expense, is left."""
+    return _active(harvest, "user_assignments") if _active(harvest, kinds) else []
 
 
 def _active(harvest: Harvest, table: str) -> list[Row]:

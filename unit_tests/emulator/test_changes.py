@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -304,6 +306,21 @@ def test_a_working_day_changes_what_an_agency_changes(harvest: Harvest) -> None:
     edited = {row_id for row_id in before["tasks"] if before["tasks"][row_id] != after["tasks"][row_id]}
     assert len(edited) == 1
     assert any(row["state"] == "open" for row_id, row in after["invoices"].items() if row_id not in before["invoices"])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_people_go_on_with_what_is_left_of_an_account(seed: int, harvest: Harvest) -> None:
+    chance = random.Random(seed)
+    for _ in range(8):
+        for table in chance.sample(TABLES, len(TABLES) // 2):
+            for left in harvest.listed(table):
+                if table != "users" and chance.random() < 0.3 and "is_active" in left:
+                    harvest.update(table, left["id"], is_active=False)
+                elif chance.random() < 0.7:
+                    with suppress(KeyError, ValueError):  # gone with another, or in use
+                        harvest.delete(table, left["id"])
+        harvest.work()
+    assert any("administrator" in user["access_roles"] for user in harvest.listed("users"))
 
 
 @pytest.mark.parametrize(("setting", "times"), [("12h", "9:00am"), ("24h", "09:00")])
