@@ -107,7 +107,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
     try:
         account = _account(state)
         stream.recall(own)
-        if state.keys() <= own.keys() | {"account"}:
+        if state.keys() <= own.keys() | {"account", "start"}:  # killed before it had read anything to its end
             return Bookmark(account=account)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007

@@ -48,6 +48,7 @@ class CensusStream(PerUserStream):
         self._start: str | None = None
         self._lists: dict[str, date] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
+        self._untold: dict[str, Inhabitants] = {}
         self._listed: dict[type[HarvestStream], set[int]] = {}
         self._whole: set[type[HarvestStream]] = set()
         self._covered: list[Reader] = []
@@ -90,11 +91,17 @@ class CensusStream(PerUserStream):
             }
             return {name: value for name, value in kept.items() if value}
 
-    def tell_news(self, stream: str) -> None:
-        """Before a state of that stream: what it delivered is kept first, or it could be forgotten."""
+    def untold(self, stream: HarvestStream) -> list[Mapping[str, str]]:
+        """What its state does not say yet of the records of a stream, as JSON."""
         with self._census_lock:
-            if self._has_news and not self._is_settled and stream != self.name:
+            return self._untold[stream.name].ids if stream.name in self._untold else []
+
+    def tell_news(self) -> None:
+        """Its state goes out if it says anything new."""
+        with self._census_lock:
+            if self._has_news and not self._is_settled:
                 self._has_news = False
+                self._untold = {}
                 self._own.checkpoint()
 
     # What it is told of a sync.
@@ -109,6 +116,8 @@ class CensusStream(PerUserStream):
             self._streams.setdefault(reader.stream.lists()[0], []).append(reader.stream)
             if isinstance(reader.stream, BelowEachParent):
                 reader.stream.census = self
+                for parent, ids in reader.stream.delivered.items():
+                    self._saw(reader.stream, parent, ids)
         start = self._transport.settings.start and timestamp(self._transport.settings.start)
         before = start if own.bookmark == Bookmark() else self._start
         self._start = min(before, start) if before and start else None
@@ -125,7 +134,10 @@ class CensusStream(PerUserStream):
         return self._start if source.limited_by_start_date and not has_children else None
 
     def saw(self, source: type[HarvestStream], rows: list[Row]) -> None:
-        """These rows of a list are going to be delivered."""
+        """These rows of a list are going to be delivered.
+
+        Its state goes out first: a destination may keep rows that came after the last state of a sync that was killed.
+        """
         if source not in self._streams:
             return
         ids = {row["id"] for row in rows}
@@ -137,11 +149,16 @@ class CensusStream(PerUserStream):
                     self._saw(stream, group, members)
                     if group != NO_GROUP:
                         self._of(stream).current[group] = members
+            self.tell_news()
 
-    def visited(self, stream: HarvestStream, parent: int, rows: list[Row]) -> None:
-        """These are going to be delivered of what hangs on a record, but for those from before the start date."""
+    def visited(self, stream: HarvestStream, parent: int, rows: list[Row]) -> bool:
+        """These are going to be delivered of what hangs on a record, but for those from before the start date.
+
+        Says whether any of them is new. Then the stream's own state says so until this one's does, which is too large
+        to go out for each visit.
+        """
         with self._census_lock:
-            self._saw(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
+            return self._saw(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
 
     def visited_whole(self, stream: HarvestStream, parent: int, ids: set[int]) -> None:
         """These are all that hang on a record."""
@@ -159,8 +176,11 @@ class CensusStream(PerUserStream):
         """Those that no start date kept out so far."""
         return changed_since(rows, self._start) if kind.limited_by_start_date else rows
 
-    def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> None:
-        self._has_news |= self._of(stream).saw(group, ids)
+    def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> bool:
+        if new := self._of(stream).saw(group, ids):
+            self._has_news = True
+            self._untold.setdefault(stream.name, Inhabitants()).saw(group, new)
+        return bool(new)
 
     def _of(self, stream: HarvestStream) -> Inhabitants:
         return self._inhabitants.setdefault(stream.name, Inhabitants())

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum, auto
 from threading import Event, Lock
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import OVERLAP, Bookmark, timestamp
 from source_harvest.errors import Place
+from source_harvest.inhabitants import Groups, Inhabitants
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
@@ -64,6 +65,8 @@ class BelowEachParent(HarvestStream):
         self._parents: dict[int, Row] = {}
         self.census: CensusStream | None = None
         """Counts the children of the parents that are visited, if there is one."""
+        self.delivered: Groups = {}
+        """Those that came last in the sync before, of which the census may not know."""
         self._progress: Progress | None = None
 
     @property
@@ -98,6 +101,7 @@ class BelowEachParent(HarvestStream):
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
         parent_ids = list(self._to_visit(reader, began))
+        self._checkpoint = reader.checkpoint
         reader.expect(len(parent_ids))
         self._progress = Progress(self.name, parent_ids)
         for parent_id in parent_ids:
@@ -113,8 +117,8 @@ class BelowEachParent(HarvestStream):
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
         for page in self.complete_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
-            if self.census:  # before its rows are delivered
-                self.census.visited(self, parent_id, page.rows)
+            if self.census and self.census.visited(self, parent_id, page.rows) and self.cursor_column:
+                self._checkpoint()  # or a sync that is killed would not know what it delivered
             for row in changed_since(page.rows, stream_slice["changed_since"]):
                 row[self.parent_key] = parent_id
                 yield self._shape.record(row)
@@ -129,6 +133,16 @@ class BelowEachParent(HarvestStream):
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
         self._visited(stream_slice[self.parent_key])
+
+    @override
+    def reached(self, reader: Reader, began: datetime) -> Bookmark:
+        self._tell_census()
+        return super().reached(reader, began)
+
+    def _tell_census(self) -> None:
+        """Before a state that vouches for what was visited."""
+        if self.census:
+            self.census.tell_news()
 
     def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
         """The ids of the parents to ask, in ascending order."""
@@ -152,6 +166,7 @@ class ChildStream(BelowEachParent):
     cursor_field = "updated_at"
     limited_by_start_date = True
     is_refused_as_one = False
+    kept_in_state = ("delivered",)
     living_states: ClassVar[tuple[str, ...]]
     """The states of a parent in which more children are to be expected."""
 
@@ -159,6 +174,15 @@ class ChildStream(BelowEachParent):
         super().__init__(transport)
         self._has_whole_list = False
         self._visit = Visit.CHANGED
+
+    @override
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        self.delivered = Inhabitants(kept.get("delivered", ())).groups
+
+    @override
+    def keep(self) -> Mapping[str, Any]:
+        untold = self.census.untold(self) if self.census else []
+        return {"delivered": untold} if untold else {}
 
     @override
     def since(self, bookmark: Bookmark) -> str | None:
@@ -175,10 +199,12 @@ class ChildStream(BelowEachParent):
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
         up_to_parent = self._visited(stream_slice[self.parent_key])
         if up_to_parent and self._visit is Visit.ALL:
+            self._tell_census()
             reader.visited(began, up_to_parent)
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
+        self._tell_census()
         if self._visit is Visit.ALL:
             began = reader.bookmark.began or began
             return Bookmark(cursor=began, all_parents=began, living_parents=began)

@@ -130,8 +130,6 @@ class Engine:
     # Both go onto the queue of the records, so that no state overtakes the rows that it vouches for.
 
     def _emit_state(self, stream: str, state: State) -> None:
-        if self._census:
-            self._census.tell_news(stream)
         states = ConnectorStateManager()
         states.update_state_for_stream(stream, None, state)
         self._queue.put(states.create_state_message(stream, None))

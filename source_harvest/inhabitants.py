@@ -51,14 +51,19 @@ class Inhabitants:
         """Those that were found to be gone, as JSON."""
         return packed(sorted(self._gone)) if self._gone else None
 
-    def saw(self, group: int, ids: set[int]) -> bool:
-        """These of a group are delivered; says whether any of them is new."""
+    @property
+    def groups(self) -> Groups:
+        """Those that were delivered."""
+        return self._known
+
+    def saw(self, group: int, ids: set[int]) -> set[int]:
+        """These of a group are delivered; returns those of them that are new."""
         known = self._known.setdefault(group, set())
         new = ids - known
         known |= new
         if new:
             self._new.setdefault(group, set()).update(new)
-        return bool(new)
+        return new
 
     def settle(self, parents: set[int] | None = None) -> tuple[set[int], set[int]]:
         """Those that are gone now, and those that were gone and are back; `parents` are all that are left, if known."""

@@ -70,6 +70,7 @@ class ReportStream(DayStream):
         self._kept: Mapping[str, Any] = {}
         self._from: date | None = None
         self._first: date | None = None
+        self._first_now: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
         self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else object()
@@ -116,14 +117,7 @@ class ReportStream(DayStream):
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        if (before := self._kept.get("period", str(self._calendar))) != str(self._calendar):
-            raise config_error(
-                f"Until now {self.name} was read by {before}, and is now to be read by {self._calendar}. Clear the "
-                "stream's data, so that no day counts twice, or set the report period back."
-            )
-        if reader.bookmark != Bookmark() and self._kept.get("include_fixed_fee") != self._include_fixed_fee:
-            logger.info("%s: include_fixed_fee is not what it was, so all periods are read anew", self.name)
-            reader.start_anew()
+        self._check_settings()
         if self._subjects and self._kept.get("read_by") != self.read_by:
             logger.warning(
                 "%s: read by another user than before, or with other permissions, who may see less", self.name
@@ -139,23 +133,38 @@ class ReportStream(DayStream):
         for period in periods:
             yield {"from": f"{period.first:%Y%m%d}", "to": f"{period.last:%Y%m%d}", "period": period}
 
+    def _check_settings(self) -> None:
+        """Raises a config `HarvestError` where rows of before and rows to come cannot stand in one table."""
+        if (before := self._kept.get("period", str(self._calendar))) != str(self._calendar):
+            raise config_error(
+                f"Until now {self.name} was read by {before}, and is now to be read by {self._calendar}. Clear the "
+                "stream's data, so that no day counts twice, or set the report period back."
+            )
+        if self._kept and (before := self._kept.get("include_fixed_fee")) != self._include_fixed_fee:
+            before, now = ("unset" if it is None else str(it).lower() for it in (before, self._include_fixed_fee))
+            raise config_error(
+                f"Until now {self.name} was read with include_fixed_fee {before}, and is now to be read with it {now}. "
+                "Clear the stream's data, so that no row counts as it did, or set it back."
+            )
+
     def _to_read(self, reader: Reader, began: datetime) -> Iterator[Period]:
         """The periods that were not read yet, or not yet late enough, in their order."""
-        today, first_tried = self.today(began), self.today(reader.bookmark.began or began)
+        today = self.today(began)
         read_on = self.today(reader.bookmark.cursor) if reader.bookmark.cursor else None
         start = date.fromisoformat(reader.start[:10]) if reader.start else None
+        # Nothing changes any more in a period that was read after these days, by a whole read or by an unfinished one.
         settled = read_on - self._lookback if read_on else EARLIEST
-        # What an unfinished read has done stays done for the rest of that day, and then where nothing changes any more.
-        done_before = first_tried if first_tried == today else first_tried - self._lookback
-        if read_on is None or (self._from and (start is None or start < self._from)):
-            first = start or self._first_day(today)
-        elif start or self._first is None:
-            first = max(settled, start or settled)
+        done_before = self.today(reader.bookmark.began or began) - self._lookback
+        read_from = self._from or (None if start else self._first)
+        if start:
+            first = start
+        elif read_on and not read_from:  # by another connector, which does not say
+            first = settled
         else:
-            first = max(settled, self._first_day(today)) if settled < self._first else settled
+            first = self._first_day(today)
         for period in self._calendar.periods(max(first, EARLIEST), today):
-            is_settled = period.last < settled and not (self._from and period.first < self._from)
-            is_done = any(span.covers(*period) for span in reader.bookmark.spans) and period.last < done_before
+            is_settled = period.last < settled and period.first >= (read_from or EARLIEST)
+            is_done = period.last < done_before and any(span.covers(*period) for span in reader.bookmark.spans)
             if not (is_settled or is_done):
                 yield period
 
@@ -172,8 +181,10 @@ class ReportStream(DayStream):
                 refusals.append(error)
         if not found:
             raise refusals[0]
-        self._first = min(found)
-        return self._first
+        self._first_now = min(found)
+        # An earlier one counts once the periods from there on have been read.
+        self._first = self._first or self._first_now
+        return self._first_now
 
     def _first_day_of(self, counted: type[HarvestStream], before: date | None, today: date) -> date:
         """The first day of the first period in which something was counted, found by halving all time.
@@ -199,6 +210,7 @@ class ReportStream(DayStream):
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
         self._from = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first if reader.start else None
+        self._first = self._first_now or self._first
         began = reader.bookmark.began or began
         changeable = self.today(began) - self._lookback
         self._subjects = {
@@ -229,9 +241,10 @@ class ReportStream(DayStream):
         for page in self.complete_pages(stream_slice, doubts.set, again=rows.clear):
             for row in page.rows:
                 row |= {"currency": row.get("currency") or "", **days}
-                same = rows.setdefault((row[self.subject], row["currency"]), row)
-                if same is not row:  # of two currencies that the user may not see
-                    same.update((n, round((same.get(n) or 0) + (row[n] or 0), 2)) for n in self._numbers if n in row)
+                key = row[self.subject], row["currency"]
+                if key in rows and not row["currency"]:  # of two currencies that the user may not see
+                    row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
+                rows[key] = row
         before = self._subjects.get(period.first, set())
         if not before.issuperset(rows):
             self._subjects[period.first] = before.union(rows)

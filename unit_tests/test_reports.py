@@ -18,6 +18,7 @@ from emulator import Harvest
 from source_harvest import SourceHarvest, budget
 from source_harvest.packing import unpacked
 from source_harvest.reports import DAYS
+from source_harvest.spans import Span
 from source_harvest.streams import STREAMS
 from source_harvest.streams.reports import TimeTasks
 from unit_tests.reckoning import DAY, Row, period_of, periods, reports, today
@@ -95,6 +96,31 @@ def test_the_first_day_is_found_with_few_requests_for_one_entry_each(harvest: Ha
         queries = [request.query for request in harvest.requests if request.path == path]
         assert all(query.keys() == {"to", "per_page"} and query["per_page"] == "1" for query in queries)
         assert 5 < len(queries) <= 9
+
+
+@pytest.mark.parametrize("is_young", [False, True])
+def test_time_that_was_entered_for_days_before_the_first_is_read(
+    is_young: bool, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    """Also where that is longer ago than anything is read again, and where a sync was killed over it."""
+    if is_young:
+        for name in ("time_entries", "expenses"):
+            for row in harvest.listed(name):
+                harvest.delete(name, row["id"])
+    _, state = asked_by(harvest, config)
+    known = today(harvest) if is_young else first_day(harvest, "time_entries")
+    an_entry(harvest, "2020-05-17")
+    everything = periods(date(2020, 5, 1), today(harvest), "month")
+    may_change = everything[-4:]
+    wanted = [period for period in everything if period[1] < known or period in may_change]
+    assert asked_by(harvest, config, state)[0] == wanted
+    for killed in list(kills(sync(config, ["time_clients"], state), "time_clients"))[:-1:9]:
+        done = [Span.of(ends) for ends in killed.states["time_clients"]["unfinished"]["spans"]]
+        left = [period for period in wanted if not any(span.covers(*period) for span in done) or period in may_change]
+        spans, after = asked_by(harvest, config, killed.state)
+        assert spans == left != wanted
+        assert asked_by(harvest, config, after)[0] == may_change
+        assert [request.path for request in harvest.requests].count("/v2/time_entries") == 1
 
 
 def test_in_an_account_without_entries_the_current_period_is_read(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -210,25 +236,25 @@ def test_a_period_that_a_start_date_left_out_before_it_was_settled_is_read_when_
     assert (date(2026, 1, 1), date(2026, 1, 31)) in spans
 
 
-def test_a_changed_count_of_fixed_fees_reads_all_time_anew(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("before", "now"), [(None, True), (True, False), (False, None)])
+def test_a_changed_count_of_fixed_fees_is_an_error_where_there_may_be_any(
+    before: bool | None, now: bool | None, harvest: Harvest, config: dict[str, Any]
+) -> None:
     config |= {"replication_start_date": "2025-01-01"}
-    everything = periods(date(2025, 1, 1), today(harvest), "month")
-    names = ["time_projects", "expenses_projects", "uninvoiced"]
-    state = sync(config, names).state
-    restatable = periods(today(harvest) - 90 * DAY, today(harvest), "month")
-    for setting in (True, False, None):
-        changed = {**config, "include_fixed_fee": setting}
-        harvest.requests.clear()
-        result = sync(changed, names, state)
-        state = result.state
-        expected = reports(harvest, since=date(2025, 1, 1), include_fixed_fee=setting)
-        assert asked(harvest, "time_projects") == asked(harvest, "uninvoiced") == everything
-        assert asked(harvest, "expenses_projects") == restatable
-        for name in ("time_projects", "uninvoiced"):
-            assert keyed(name, result.records(name)) == keyed(name, expected[name])
-        harvest.requests.clear()
-        sync(changed, names, state)
-        assert asked(harvest, "time_projects") == asked(harvest, "uninvoiced") == restatable
+    names, words = ["time_projects", "expenses_projects", "uninvoiced"], {None: "unset", True: "true", False: "false"}
+    state = sync({**config, "include_fixed_fee": before}, names).state
+    result = sync({**config, "include_fixed_fee": now}, names, state)
+    assert result.statuses == {name: "COMPLETE" if name[0] == "e" else "INCOMPLETE" for name in names}
+    for name in ("time_projects", "uninvoiced"):
+        failure, message = result.errors[name]
+        assert failure == "config_error"
+        said = f"{name} was read with include_fixed_fee {words[before]}, and is now to be read with it {words[now]}."
+        assert said in message
+        assert name not in result.counts | result.states
+    expected = reports(harvest, since=date(2025, 1, 1), include_fixed_fee=now)
+    cleared = sync({**config, "include_fixed_fee": now}, names)
+    for name in names:
+        assert keyed(name, cleared.records(name)) == keyed(name, expected[name])
 
 
 @pytest.mark.parametrize(("kind", "rest"), [("day", "day"), ("week", "week from Monday"), ("year", "year")])
@@ -648,14 +674,27 @@ def test_a_period_that_was_current_when_it_was_read_is_read_again_by_the_sync_th
 def test_a_killed_sync_goes_on_with_the_periods_that_are_missing(harvest: Harvest, config: dict[str, Any]) -> None:
     whole = sync(config, ["time_clients"])
     everything = asked(harvest)
+    settled = today(harvest) - 90 * DAY
     for killed in [*kills(whole, "time_clients")][2:-1:5]:
         spans = killed.states["time_clients"]["unfinished"]["spans"]
-        done = {p for p in everything[:-1] for span in spans if span[0] <= str(p[0]) and str(p[1]) <= span[1]}
+        done = {p for p in everything for span in spans if span[0] <= str(p[0]) and str(p[1]) <= span[1]}
+        done = {period for period in done if period[1] < settled}
         assert done
         harvest.clock.advance(minutes=10)
         asked_now, _ = asked_by(harvest, config, killed.state)
         assert asked_now == [period for period in everything if period not in done]
         assert [request.path for request in harvest.requests].count("/v2/users/me") == 1
+
+
+def test_what_changed_after_a_kill_is_read_by_the_sync_that_goes_on(harvest: Harvest, config: dict[str, Any]) -> None:
+    config |= {"replication_start_date": "2025-01-01", "report_lookback_days": 60, "num_workers": 1}
+    *_, killed = kills(sync(config, ["time_projects"]), "time_projects")
+    killed = Sync(killed.messages[:-1])
+    harvest.clock.advance(minutes=30)
+    an_entry(harvest, "2026-01-20", hours=1.25)
+    held = killed.records("time_projects") + sync(config, ["time_projects"], killed.state).records("time_projects")
+    expected = reports(harvest, since=date(2025, 1, 1))["time_projects"]
+    assert keyed("time_projects", held) == keyed("time_projects", expected)
 
 
 def test_a_start_date_that_moves_back_after_a_kill_leaves_what_was_read(
