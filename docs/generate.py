@@ -11,8 +11,10 @@ from pathlib import Path
 from docs import errors
 from docs.facts import key_columns, name_of, properties, readable_by, type_of
 from docs.parts import PARTS
-from source_harvest.children import ChildStream
+from source_harvest.census import CensusStream
+from source_harvest.children import BelowEachParent, ChildStream
 from source_harvest.derived import EmbeddedStream
+from source_harvest.signed_in import DayStream
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 
@@ -77,9 +79,18 @@ def _overview() -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for stream in STREAMS:
         name = name_of(stream)
-        sources = ", ".join(f"`/{source.resource or name_of(source)}`" for source in stream.lists())
         limited = "yes" if stream.limited_by_start_date else "no"
-        yield f"| [{name}](#{name}) | {sources} | {_key(stream)} | {_cursor(stream)} | {limited} |"
+        yield f"| [{name}](#{name}) | {_sources(stream)} | {_key(stream)} | {_cursor(stream)} | {limited} |"
+
+
+def _sources(stream: type[HarvestStream]) -> str:
+    if issubclass(stream, CensusStream):
+        return "the lists of the streams beside it"
+    paths = (
+        [stream.resource] if issubclass(stream, DayStream) else [it.resource or name_of(it) for it in stream.lists()]
+    )
+    below = f"/{{id}}/{stream.below_parent}" if issubclass(stream, BelowEachParent) else ""
+    return ", ".join(f"`/{path}{below}`" for path in paths)
 
 
 def _section(stream: type[HarvestStream]) -> Iterator[str]:

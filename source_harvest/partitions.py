@@ -21,7 +21,7 @@ from source_harvest.spans import Piece
 
 
 class ReportedError(Exception):
-    """A list could not be read, and the partition that tried has said so."""
+    """A list could not be read, and the stream has said so."""
 
 
 class StreamPartitions(PartitionGenerator):
@@ -67,7 +67,7 @@ class StreamPartitions(PartitionGenerator):
             try:
                 began.append(listing.wait())
             except Exception as error:
-                if listing in own:
+                if listing in own or (isinstance(error, HarvestError) and not self._reader.is_news(error)):
                     raise ReportedError from error
                 raise
         self._reader.requests_of_others += sum(listing.requests for listing in own)
@@ -139,8 +139,12 @@ class ListPartition(ReaderPartition):
 
     @override
     def read(self) -> Iterator[Record]:
-        with self._entered:
-            yield from self._listing.read(self._piece)
+        try:
+            with self._entered:
+                yield from self._listing.read(self._piece)
+        except HarvestError as error:
+            if self._reader.is_news(error):
+                raise
 
 
 class SlicePartition(ReaderPartition):

@@ -144,6 +144,11 @@ class Reader:
                     logger.warning("%s: given up for now, as nothing of it can be read any more", self.stream.name)
             is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
             self.is_given_up |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
+            return self.is_news(error)
+
+    def is_news(self, error: HarvestError) -> bool:
+        """Whether this is the first time for this stream that it is told."""
+        with self._lock:
             is_news = str(error) not in self._told
             self._told.add(str(error))
             return is_news

@@ -172,6 +172,16 @@ def test_a_token_that_is_revoked_among_many_invoices_is_told_briefly(
     assert result.states == {}
 
 
+@pytest.mark.parametrize("num_workers", [1, 4])
+def test_a_fault_of_all_lists_is_told_once_for_each_stream_of_them(
+    num_workers: int, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    harvest.faults.add(path="assignments|projects|users$", status=401, times=None)
+    names = ["user_projects", "user_project_tasks", "users", "projects"]
+    errors = told(sync({**config, "num_workers": num_workers}, names))
+    assert sorted(error.stream_descriptor.name for error in errors) == sorted(names)
+
+
 def test_a_certificate_that_is_not_trusted_is_no_passing_fault(
     config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
