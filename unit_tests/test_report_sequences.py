@@ -1,5 +1,6 @@
 """Whatever happens between syncs and in them: a destination that upserts by key holds what the account reckons."""
 
+import os
 import random
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +13,8 @@ from unit_tests.reckoning import DAY, Row, period_of, periods, reports, today
 from unit_tests.syncing import REPORTS, Sync, sync
 from unit_tests.tables import identity
 from unit_tests.test_reports import an_entry, is_zero
+
+SEEDS = range(int(os.environ.get("REPORT_SEEDS", "4")))
 
 # Kind of period -> days of lookback, of the account's past, and at most between two syncs.
 SPANS = {"day": (4, 12, 3), "week": (10, 40, 10), "month": (35, 130, 40), "year": (90, 900, 300)}
@@ -117,7 +120,7 @@ def assert_held(warehouse: Warehouse, harvest: Harvest, kind: str, since: date, 
         }, (name, when)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("has_start", [False, True], ids=["all time", "a start date"])
 @pytest.mark.parametrize("kind", SPANS)
 def test_any_sequence_of_syncs_leaves_what_the_account_reckons(
