@@ -117,7 +117,7 @@ class CensusStream(PerUserStream):
             if isinstance(reader.stream, BelowEachParent):
                 reader.stream.census = self
                 for parent, ids in reader.stream.delivered.items():
-                    self._saw(reader.stream, parent, ids)
+                    self._saw(reader.stream, parent, self._of(reader.stream).unless_gone(ids))
         start = self._transport.settings.start and timestamp(self._transport.settings.start)
         before = start if own.bookmark == Bookmark() else self._start
         self._start = min(before, start) if before and start else None

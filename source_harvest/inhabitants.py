@@ -56,6 +56,10 @@ class Inhabitants:
         """Those that were delivered."""
         return self._known
 
+    def unless_gone(self, ids: set[int]) -> set[int]:
+        """Those of some ids that were not found to be gone."""
+        return ids - self._gone
+
     def saw(self, group: int, ids: set[int]) -> set[int]:
         """These of a group are delivered; returns those of them that are new."""
         known = self._known.setdefault(group, set())

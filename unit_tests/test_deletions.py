@@ -3,13 +3,13 @@
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteStreamStatus, SyncMode
+from airbyte_cdk.models import AirbyteStateMessage, AirbyteStreamStatus, SyncMode
 
 from emulator import Harvest
 from source_harvest.inhabitants import Inhabitants
@@ -52,13 +52,16 @@ class Warehouse:
                 ids = refreshed.get(message.record.stream, self.ids[message.record.stream])
                 ids.add(message.record.data["id"])
             elif message.state and message.state.stream:
-                self._states[message.state.stream.stream_descriptor.name] = message.state
+                self.keep([message.state])
             elif message.trace and message.trace.stream_status:
                 status = message.trace.stream_status
                 name = status.stream_descriptor.name
                 if status.status is AirbyteStreamStatus.COMPLETE and name in refreshed.keys() & self.ids.keys():
                     self.ids[name] = refreshed[name]
         return result
+
+    def keep(self, states: list[AirbyteStateMessage]) -> None:
+        self._states |= {state.stream.stream_descriptor.name: state for state in states if state.stream}
 
     def said_to_be_deleted(self, stream: str) -> set[int]:
         return {id_ for (name, id_), is_deleted in self.verdicts.items() if name == stream and is_deleted}
@@ -175,6 +178,30 @@ def test_no_record_comes_before_a_state_that_knows_it(
         assert all("delivered" not in vars(state.stream.stream_state) for state in states.values())
         harvest.clock.advance(hours=3)
         harvest.work()
+
+
+def test_what_is_gone_is_told_once_though_a_stream_goes_on_failing(harvest: Harvest, config: dict[str, Any]) -> None:
+    """Whose state is still the one that a killed sync left."""
+    streams = ["invoices", "invoice_messages"]
+    killed = next(
+        Sync(messages)
+        for messages in prefixes(sync(config, [*streams, DELETED]).messages)
+        if "delivered" in Sync(messages).states.get("invoice_messages", {})
+    )
+    parts = killed.states["invoice_messages"]["delivered"]
+    (invoice,) = Inhabitants(parts).groups
+    harvest.delete("invoices", invoice)
+    warehouse = Warehouse(config)
+    warehouse.keep(killed.state)
+    harvest.faults.add(path="/messages", status=403, times=None)
+    found = [warehouse.sync([*streams, DELETED]) for _ in range(3)]
+    assert [result.statuses["invoice_messages"] for result in found] == ["INCOMPLETE"] * 3
+    told = [{row["record_id"] for row in result.records(DELETED) if row["is_deleted"]} for result in found]
+    assert told == [ids_in(parts) | {invoice}, set(), set()]
+
+
+def prefixes(messages: list[Any]) -> Iterator[list[Any]]:
+    return (messages[:end] for end in range(1, len(messages)))
 
 
 def ids_in(parts: list[Any]) -> set[int]:
