@@ -14,10 +14,10 @@ from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
-from source_harvest.children import BelowEachParent
+from source_harvest.children import VISITS_PER_CHECKPOINT, BelowEachParent
 from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, Place, as_documented, config_error
-from source_harvest.inhabitants import NO_GROUP, Inhabitants
+from source_harvest.inhabitants import NO_GROUP, Groups, Inhabitants, part_of
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
 from source_harvest.signed_in import PerUserStream
@@ -48,7 +48,8 @@ class CensusStream(PerUserStream):
         self._start: str | None = None
         self._lists: dict[str, date] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
-        self._untold: dict[str, Inhabitants] = {}
+        self._untold: dict[str, Groups] = {}
+        self._visits_untold = 0
         self._listed: dict[type[HarvestStream], set[int]] = {}
         self._whole: set[type[HarvestStream]] = set()
         self._covered: list[Reader] = []
@@ -94,7 +95,7 @@ class CensusStream(PerUserStream):
     def untold(self, stream: HarvestStream) -> list[Mapping[str, str]]:
         """What its state does not say yet of the records of a stream, as JSON."""
         with self._census_lock:
-            return self._untold[stream.name].ids if stream.name in self._untold else []
+            return [part_of(self._untold[stream.name])] if stream.name in self._untold else []
 
     def tell_news(self) -> None:
         """Its state goes out if it says anything new."""
@@ -102,6 +103,7 @@ class CensusStream(PerUserStream):
             if self._has_news and not self._is_settled:
                 self._has_news = False
                 self._untold = {}
+                self._visits_untold = 0
                 self._own.checkpoint()
 
     # What it is told of a sync.
@@ -154,11 +156,15 @@ class CensusStream(PerUserStream):
     def visited(self, stream: HarvestStream, parent: int, rows: list[Row]) -> bool:
         """These are going to be delivered of what hangs on a record, but for those from before the start date.
 
-        Says whether any of them is new. Then the stream's own state says so until this one's does, which is too large
-        to go out for each visit.
+        Says whether the stream's own state has to say so until this one's does, which is too large to go out for each
+        visit that brings something new.
         """
         with self._census_lock:
-            return self._saw(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
+            is_new = self._saw(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
+            self._visits_untold += is_new
+            if self._visits_untold >= VISITS_PER_CHECKPOINT:
+                self.tell_news()
+            return is_new and stream.name in self._untold
 
     def visited_whole(self, stream: HarvestStream, parent: int, ids: set[int]) -> None:
         """These are all that hang on a record."""
@@ -179,7 +185,7 @@ class CensusStream(PerUserStream):
     def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> bool:
         if new := self._of(stream).saw(group, ids):
             self._has_news = True
-            self._untold.setdefault(stream.name, Inhabitants()).saw(group, new)
+            self._untold.setdefault(stream.name, {}).setdefault(group, set()).update(new)
         return bool(new)
 
     def _of(self, stream: HarvestStream) -> Inhabitants:

@@ -66,7 +66,7 @@ class BelowEachParent(HarvestStream):
         self.census: CensusStream | None = None
         """Counts the children of the parents that are visited, if there is one."""
         self.delivered: Groups = {}
-        """Those that came last in the sync before, of which the census may not know."""
+        """Those that came in syncs before, of which the census may not know."""
         self._progress: Progress | None = None
 
     @property
@@ -174,14 +174,18 @@ class ChildStream(BelowEachParent):
         super().__init__(transport)
         self._has_whole_list = False
         self._visit = Visit.CHANGED
+        self._kept: Mapping[str, Any] = {}
 
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
+        self._kept = kept
         self.delivered = Inhabitants(kept.get("delivered", ())).groups
 
     @override
     def keep(self) -> Mapping[str, Any]:
-        untold = self.census.untold(self) if self.census else []
+        if not self.census:
+            return self._kept
+        untold = self.census.untold(self)
         return {"delivered": untold} if untold else {}
 
     @override

@@ -42,7 +42,7 @@ class Inhabitants:
         They are packed in parts, as they come: a long first read says many times what it knows.
         """
         if self._new:
-            self._packed.append(_part(self._new))
+            self._packed.append(part_of(self._new))
             self._new = {}
         return list(self._packed)
 
@@ -82,8 +82,8 @@ class Inhabitants:
         return gone, back
 
 
-def _part(groups: Groups) -> Mapping[str, str]:
-    """The ids, packed, and if they belong to records these too."""
+def part_of(groups: Groups) -> Mapping[str, str]:
+    """As JSON: the ids, packed, and if they belong to records these too."""
     in_order = [(parent, sorted(ids)) for parent, ids in sorted(groups.items())]
     ids = packed(chain.from_iterable(ids for _, ids in in_order))
     if groups.keys() <= {NO_GROUP}:

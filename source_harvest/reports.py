@@ -155,7 +155,7 @@ class ReportStream(DayStream):
         # Nothing changes any more in a period that was read after these days, by a whole read or by an unfinished one.
         settled = read_on - self._lookback if read_on else EARLIEST
         done_before = self.today(reader.bookmark.began or began) - self._lookback
-        read_from = self._from or (None if start else self._first)
+        read_from = self._from or self._first
         if start:
             first = start
         elif read_on and not read_from:  # by another connector, which does not say
@@ -201,7 +201,7 @@ class ReportStream(DayStream):
         if before and not is_begun(self._calendar.period_of(before - DAY)):
             return before
         index = bisect_left(periods, True, key=is_begun)
-        return periods[index].first if index < len(periods) else today
+        return periods[min(index, len(periods) - 1)].first
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:

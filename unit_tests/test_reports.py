@@ -128,7 +128,11 @@ def test_in_an_account_without_entries_the_current_period_is_read(harvest: Harve
     for name in ("time_entries", "expenses"):
         for row in harvest.listed(name):
             harvest.delete(name, row["id"])
-    assert asked_by(harvest, config)[0] == [period_of(today(harvest), "month")]
+    spans, state = asked_by(harvest, config)
+    assert spans == [period_of(today(harvest), "month")]
+    harvest.clock.advance(days=200)
+    _, state = asked_by(harvest, config, state)
+    assert asked_by(harvest, config, state)[0] == periods(today(harvest) - 90 * DAY, today(harvest), "month")
 
 
 @pytest.mark.parametrize(("kind", "count"), [("day", 45), ("week", 8), ("month", 3), ("year", 1)])
@@ -222,6 +226,15 @@ def test_a_start_date_that_moves_on_reads_what_is_left_of_the_periods(harvest: H
     _, state = asked_by(harvest, config)
     spans, _ = asked_by(harvest, {**config, "replication_start_date": "2026-02-20"}, state)
     assert spans == periods(date(2026, 2, 1), today(harvest), "month")
+
+
+def test_a_start_date_of_before_the_first_entry_reads_what_was_entered_for_then(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    _, state = asked_by(harvest, config)
+    an_entry(harvest, "2020-05-17")
+    spans, _ = asked_by(harvest, {**config, "replication_start_date": "2020-01-01"}, state)
+    assert (date(2020, 5, 1), date(2020, 5, 31)) in spans
 
 
 def test_a_period_that_a_start_date_left_out_before_it_was_settled_is_read_when_the_date_moves_back(
