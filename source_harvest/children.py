@@ -136,13 +136,9 @@ class BelowEachParent(HarvestStream):
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        self._tell_census()
-        return super().reached(reader, began)
-
-    def _tell_census(self) -> None:
-        """Before a state that vouches for what was visited."""
-        if self.census:
+        if self.census:  # before the state that vouches for what was visited
             self.census.tell_news()
+        return super().reached(reader, began)
 
     def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
         """The ids of the parents to ask, in ascending order."""
@@ -203,18 +199,17 @@ class ChildStream(BelowEachParent):
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
         up_to_parent = self._visited(stream_slice[self.parent_key])
         if up_to_parent and self._visit is Visit.ALL:
-            self._tell_census()
             reader.visited(began, up_to_parent)
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        self._tell_census()
+        read = super().reached(reader, began)
         if self._visit is Visit.ALL:
             began = reader.bookmark.began or began
-            return Bookmark(cursor=began, all_parents=began, living_parents=began)
+            return replace(read, cursor=began, all_parents=began, living_parents=began)
         if self._visit is Visit.LIVING:
-            return replace(reader.bookmark, cursor=began, living_parents=began)
-        return replace(reader.bookmark, cursor=began)
+            return replace(reader.bookmark, cursor=read.cursor, living_parents=began)
+        return replace(reader.bookmark, cursor=read.cursor)
 
     def _due(self, reader: Reader, now: datetime) -> Visit:
         bookmark = reader.bookmark
