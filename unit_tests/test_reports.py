@@ -5,6 +5,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import cycle, pairwise
@@ -16,6 +18,7 @@ from urllib3.connection import HTTPConnection
 
 from emulator import Harvest
 from source_harvest import SourceHarvest, budget
+from source_harvest.answer import Page
 from source_harvest.packing import unpacked
 from source_harvest.reports import DAYS
 from source_harvest.spans import Span
@@ -580,6 +583,24 @@ def test_a_subject_is_one_row_on_whichever_pages_its_currencies_stand(harvest: H
     harvest.page_size_cap = 1
     result = sync({**config, "replication_start_date": "2026-03-01"}, ["time_tasks"])
     assert {row["total_hours"] for row in result.records("time_tasks") if row["task_id"] == task} == {3.5}
+
+
+def test_a_row_that_slips_to_the_next_page_counts_once(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = TimeTasks.complete_pages
+
+    def slipping(*args: Any, **kwargs: Any) -> Iterator[Page]:
+        for page in read(*args, **kwargs):
+            yield replace(page, rows=deepcopy(page.rows))
+            yield page
+
+    config |= {"replication_start_date": "2026-01-01"}
+    monkeypatch.setattr(TimeTasks, "complete_pages", slipping)
+    rows = sync(config, ["time_tasks"]).records("time_tasks")
+    expected = reports(harvest, since=date(2026, 1, 1))["time_tasks"]
+    assert keyed("time_tasks", rows) == keyed("time_tasks", expected)
+    assert len(rows) == len(expected)
 
 
 def test_a_report_whose_length_is_in_doubt_makes_nothing_zero(harvest: Harvest, config: dict[str, Any]) -> None:
