@@ -17,7 +17,7 @@ from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.children import VISITS_PER_CHECKPOINT, BelowEachParent
 from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, Place, as_documented, config_error
-from source_harvest.inhabitants import NO_GROUP, Groups, Inhabitants, part_of
+from source_harvest.inhabitants import NO_GROUP, Groups, Inhabitants
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
 from source_harvest.signed_in import PerUserStream
@@ -49,7 +49,6 @@ class CensusStream(PerUserStream):
         self._lists: dict[str, date] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
         self._untold: dict[str, Groups] = {}
-        self._visits_untold = 0
         self._listed: dict[type[HarvestStream], set[int]] = {}
         self._whole: set[type[HarvestStream]] = set()
         self._covered: list[Reader] = []
@@ -92,10 +91,10 @@ class CensusStream(PerUserStream):
             }
             return {name: value for name, value in kept.items() if value}
 
-    def untold(self, stream: HarvestStream) -> list[Mapping[str, str]]:
-        """What its state does not say yet of the records of a stream, as JSON."""
+    def untold(self, stream: HarvestStream) -> Groups:
+        """What its state does not say yet of what hangs on records."""
         with self._census_lock:
-            return [part_of(self._untold[stream.name])] if stream.name in self._untold else []
+            return {parent: {*ids} for parent, ids in self._untold.get(stream.name, {}).items()}
 
     def tell_news(self) -> None:
         """Its state goes out if it says anything new."""
@@ -103,7 +102,6 @@ class CensusStream(PerUserStream):
             if self._has_news and not self._is_settled:
                 self._has_news = False
                 self._untold = {}
-                self._visits_untold = 0
                 self._own.checkpoint()
 
     # What it is told of a sync.
@@ -119,7 +117,7 @@ class CensusStream(PerUserStream):
             if isinstance(reader.stream, BelowEachParent):
                 reader.stream.census = self
                 for parent, ids in reader.stream.delivered.items():
-                    self._saw(reader.stream, parent, self._of(reader.stream).unless_gone(ids))
+                    self._saw_below(reader.stream, parent, self._of(reader.stream).unless_gone(ids))
         start = self._transport.settings.start and timestamp(self._transport.settings.start)
         before = start if own.bookmark == Bookmark() else self._start
         self._start = min(before, start) if before and start else None
@@ -160,9 +158,8 @@ class CensusStream(PerUserStream):
         visit that brings something new.
         """
         with self._census_lock:
-            is_new = self._saw(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
-            self._visits_untold += is_new
-            if self._visits_untold >= VISITS_PER_CHECKPOINT:
+            is_new = self._saw_below(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
+            if sum(map(len, self._untold.values())) >= VISITS_PER_CHECKPOINT:
                 self.tell_news()
             return is_new and stream.name in self._untold
 
@@ -182,10 +179,14 @@ class CensusStream(PerUserStream):
         """Those that no start date kept out so far."""
         return changed_since(rows, self._start) if kind.limited_by_start_date else rows
 
-    def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> bool:
-        if new := self._of(stream).saw(group, ids):
-            self._has_news = True
-            self._untold.setdefault(stream.name, {}).setdefault(group, set()).update(new)
+    def _saw(self, stream: HarvestStream, group: int, ids: set[int]) -> set[int]:
+        new = self._of(stream).saw(group, ids)
+        self._has_news |= bool(new)
+        return new
+
+    def _saw_below(self, stream: HarvestStream, parent: int, ids: set[int]) -> bool:
+        if new := self._saw(stream, parent, ids):
+            self._untold.setdefault(stream.name, {}).setdefault(parent, set()).update(new)
         return bool(new)
 
     def _of(self, stream: HarvestStream) -> Inhabitants:

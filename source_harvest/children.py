@@ -16,7 +16,7 @@ from typing_extensions import override
 from source_harvest.answer import Row
 from source_harvest.bookmark import OVERLAP, Bookmark, timestamp
 from source_harvest.errors import Place
-from source_harvest.inhabitants import Groups, Inhabitants
+from source_harvest.inhabitants import Groups, Inhabitants, part_of
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
@@ -170,19 +170,15 @@ class ChildStream(BelowEachParent):
         super().__init__(transport)
         self._has_whole_list = False
         self._visit = Visit.CHANGED
-        self._kept: Mapping[str, Any] = {}
 
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
-        self._kept = kept
         self.delivered = Inhabitants(kept.get("delivered", ())).groups
 
     @override
     def keep(self) -> Mapping[str, Any]:
-        if not self.census:
-            return self._kept
-        untold = self.census.untold(self)
-        return {"delivered": untold} if untold else {}
+        untold = self.census.untold(self) if self.census else self.delivered
+        return {"delivered": [part_of(untold)]} if untold else {}
 
     @override
     def since(self, bookmark: Bookmark) -> str | None:

@@ -1,7 +1,7 @@
 """Syncs in this process, through the connector's front door, and what came out of them."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,3 +118,11 @@ def state_of(stream: str, state: Mapping[str, Any]) -> list[AirbyteStateMessage]
     """A state message, as the platform gives it back."""
     message = {"type": "STREAM", "stream": {"stream_descriptor": {"name": stream}, "stream_state": state}}
     return [AirbyteStateMessageSerializer.load(message)]
+
+
+def kills(result: Sync, name: str) -> Iterator[Sync]:
+    """What was seen of a sync that was killed right after each of a stream's checkpoints."""
+    for index, message in enumerate(result.messages):
+        state = message.state
+        if state and state.stream and state.stream.stream_descriptor.name == name:
+            yield Sync(result.messages[: index + 1])

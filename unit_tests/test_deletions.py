@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from airbyte_cdk.models import AirbyteStateMessage, AirbyteStreamStatus, SyncMod
 from emulator import Harvest
 from source_harvest.inhabitants import Inhabitants
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import DELETED, WHOLE, Sync, catalog, state_of, stream_name, sync
+from unit_tests.syncing import DELETED, WHOLE, Sync, catalog, kills, state_of, stream_name, sync
 from unit_tests.tables import tables
 from unit_tests.test_first_read import requests_to
 from unit_tests.test_sequences import to_now
@@ -191,11 +191,8 @@ def test_no_record_comes_before_a_state_that_knows_it(
 def test_what_is_gone_is_told_once_though_a_stream_goes_on_failing(harvest: Harvest, config: dict[str, Any]) -> None:
     """Whose state is still the one that a killed sync left."""
     streams = ["invoices", "invoice_messages"]
-    killed = next(
-        Sync(messages)
-        for messages in prefixes(sync(config, [*streams, DELETED]).messages)
-        if "delivered" in Sync(messages).states.get("invoice_messages", {})
-    )
+    stopped = kills(sync(config, [*streams, DELETED]), "invoice_messages")
+    killed = next(stop for stop in stopped if "delivered" in stop.states["invoice_messages"])
     parts = killed.states["invoice_messages"]["delivered"]
     (invoice,) = Inhabitants(parts).groups
     harvest.delete("invoices", invoice)
@@ -235,10 +232,6 @@ def test_states_of_many_visits_stay_small_whichever_of_them_fails(harvest: Harve
     named = [len(ids_in(state.get("delivered", []))) for state in states]
     assert len(named) > 200
     assert max(named) <= 250 / 2
-
-
-def prefixes(messages: list[Any]) -> Iterator[list[Any]]:
-    return (messages[:end] for end in range(1, len(messages)))
 
 
 def ids_in(parts: list[Any]) -> set[int]:

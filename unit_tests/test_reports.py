@@ -25,7 +25,7 @@ from source_harvest.spans import Span
 from source_harvest.streams import STREAMS
 from source_harvest.streams.reports import TimeTasks
 from unit_tests.reckoning import DAY, Row, period_of, periods, reports, today
-from unit_tests.syncing import LOGGER, REPORTS, Sync, state_of, stream_name, sync
+from unit_tests.syncing import LOGGER, REPORTS, Sync, kills, state_of, stream_name, sync
 from unit_tests.tables import identity, tables
 
 PATHS = {stream_name(stream): f"/v2/{stream.resource}" for stream in STREAMS}
@@ -668,14 +668,6 @@ def test_expense_reports_of_a_month_come_to_its_expenses(harvest: Harvest, confi
 
 
 # What a killed sync leaves behind.
-
-
-def kills(result: Sync, name: str) -> Iterator[Sync]:
-    """What was seen of a sync that was killed right after each of a stream's checkpoints."""
-    for index, message in enumerate(result.messages):
-        state = message.state
-        if state and state.stream and state.stream.stream_descriptor.name == name:
-            yield Sync(result.messages[: index + 1])
 
 
 def is_unfinished(killed: Sync) -> bool:
