@@ -15,7 +15,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
-from source_harvest.errors import HarvestError, config_error
+from source_harvest.errors import HarvestError, TriesUsedUpError, config_error
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class Reader:
         meanwhile, as often as it is tried, the others would only take their time to fail too.
         """
         with self._lock:
-            if error.failure_type is FailureType.transient_error and began >= self._fault_at:
+            is_fault = error.failure_type is FailureType.transient_error or isinstance(error, TriesUsedUpError)
+            if is_fault and began >= self._fault_at:
                 self._faults += 1
                 self._fault_at = time.monotonic()
                 if self._faults == FAULTS_IN_A_ROW:
