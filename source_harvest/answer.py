@@ -18,13 +18,21 @@ Row = dict[str, Any]
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 
+# A `Date` of another year than these cannot be: Harvest began in 2006.
+YEARS = range(2006, 2101)
+
 
 def sent_at(response: requests.Response) -> datetime | None:
-    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds, where it says."""
+    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds.
+
+    None where there is no such header, or none that can be.
+    """
     try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
-    except (KeyError, ValueError):
+        sent = parsedate_to_datetime(response.headers["Date"])
+        sent = sent.replace(tzinfo=sent.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
+    return sent if sent.year in YEARS else None
 
 
 @dataclass(frozen=True)
