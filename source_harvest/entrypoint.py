@@ -48,11 +48,19 @@ def execute(arguments: list[str], output: Output) -> int:
         entrypoint = Entrypoint(SourceHarvest())
         output.write_lines(entrypoint.run(entrypoint.parse_args(arguments or ["--help"])))
     except AirbyteTracedException as error:
-        error.emit_message()
+        _tell(error)
         return 1
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     return 0
+
+
+def _tell(error: AirbyteTracedException) -> None:
+    """Prints an error of ours. The name of a file may hold bytes that UTF-8 cannot, which the CDK cannot print."""
+    message = str(error).encode("utf-8", "replace").decode()
+    if message != str(error):
+        error = AirbyteTracedException(message, message, error.failure_type)
+    error.emit_message()
 
 
 def _tune_memory() -> None:

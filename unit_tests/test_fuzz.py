@@ -22,8 +22,8 @@ from source_harvest import SourceHarvest
 from source_harvest.bookmark import bookmark_of
 from source_harvest.children import BelowEachParent
 from source_harvest.config import Settings
-from source_harvest.errors import HarvestError
 from source_harvest.entrypoint import Entrypoint
+from source_harvest.errors import HarvestError
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.streams.clients import Clients
