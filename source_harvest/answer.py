@@ -59,6 +59,7 @@ class Page:
         body = object_of(response)
         if list_key is None:
             list_key, body = "answer", {"answer": [body], "links": {"next": None}}
+        rows = _rows(body.get(list_key), list_key, identified_by)
         links, entries = body.get("links"), body.get("total_entries")
         if not isinstance(links, dict) or not isinstance(links.get("next", 0), str | None):
             raise ValueError('it has no link "next", so the end of the list cannot be told')
@@ -68,7 +69,7 @@ class Page:
         # Without Harvest's clock the local one serves, set back.
         moment = sent or datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
         return cls(
-            rows=_rows(body.get(list_key), list_key, identified_by),
+            rows=rows,
             entries=entries,
             next_url=links["next"],
             sent=sent,

@@ -37,6 +37,7 @@ class Answer(requests.Response):
 
     def __init__(self) -> None:
         super().__init__()
+        self._content: bytes | bytearray
         self._unpacked: MemoryHold | None = None
         self.is_mended = False
         """Whether the body held text that no UTF-8 can hold."""
@@ -62,7 +63,7 @@ class Answer(requests.Response):
             self._content = self._beginning()
             return
         with MemoryHold(gate.bodies) as held:
-            self._content = self._whole(held)
+            self._read(held)
             self._unpacked = MemoryHold(gate.unpacked)
             self._unpacked.take(held.size)
             try:
@@ -73,18 +74,20 @@ class Answer(requests.Response):
 
     @override
     def close(self) -> None:
+        """Also forgets the body: an error that is told later may still lead to the answer."""
+        self.meaning, self._content = None, b""
+        self.__dict__.pop("body", None)
         if self._unpacked:
             self._unpacked.give_back()
         super().close()
 
-    def _whole(self, held: MemoryHold) -> bytes:
-        body = bytearray()
+    def _read(self, held: MemoryHold) -> None:
+        self._content = bytearray()
         for piece in self.iter_content(PIECE):
             if held.size + len(piece) > LARGEST_BODY:
                 raise TooLargeError(f"its body is larger than {LARGEST_BODY // 1_000_000} MB", request=self.request)
             held.take(len(piece))
-            body += piece
-        return body  # type: ignore[return-value] # bytes in all that is done with it
+            self._content += piece
 
     def _beginning(self) -> bytes:
         """Of what is only quoted, not more than a piece; where there is more, the connection is not used again."""

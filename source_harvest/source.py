@@ -106,7 +106,7 @@ class SourceHarvest(AbstractSource):
         try:
             with closing(self._transport(config)) as transport:
                 account_id = transport.connect(confirm=True)
-                user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_roles)
+                user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_user)
                 roles = user.get("access_roles") or ["user"]
                 logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
                 for name, reason in unreadable_streams(transport).items():
@@ -155,10 +155,11 @@ class SourceHarvest(AbstractSource):
         return Transport(Settings.of(config, spec), config)
 
 
-def _expect_roles(response: requests.Response) -> None:
-    roles = object_of(response).get("access_roles") or []
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise ValueError('its "access_roles" are no list of names')
+def _expect_user(response: requests.Response) -> None:
+    user = object_of(response)
+    roles = user.get("access_roles") or []
+    if type(user.get("id")) is not int or not isinstance(roles, list) or not all(isinstance(r, str) for r in roles):
+        raise ValueError("it is no user with an id and a list of access_roles")
 
 
 def _reader(

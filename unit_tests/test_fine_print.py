@@ -496,10 +496,13 @@ def test_a_subdomain_that_its_user_may_not_see_is_said_with_the_accounts_that_wo
 
 @pytest.mark.parametrize("body", [{}, [], {"accounts": [{"id": 1}]}, {"accounts": None}])
 def test_a_list_of_accounts_that_is_not_as_documented_is_said(
-    body: Any, harvest: Harvest, config: dict[str, Any]
+    body: Any, harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
-    harvest.faults.add(path="/accounts$", status=200, body=json.dumps(body))
-    assert check(config) == (False, "Harvest's list of accounts is not as documented; please report this message.")
+    harvest.faults.add(path="/accounts$", status=200, body=json.dumps(body), times=None)
+    connected, message = check(config)
+    assert (connected, len(naps)) == (False, 5)
+    assert message.startswith("Harvest's answer for list of accounts is not as documented: ")
+    assert message.endswith("Please report this message.")
 
 
 def test_what_harvest_said_first_is_told_where_the_accounts_cannot_be_asked_for(
