@@ -139,7 +139,7 @@ class Output:
 
     def _write_and_forget(self, lines: list[str]) -> None:
         if lines:
-            self.write("\n".join(lines) + "\n", is_answer=lines[-1].startswith(ANSWERS))
+            self.write("\n".join([*lines, ""]), is_answer=lines[-1].startswith(ANSWERS))
             lines.clear()
 
     def _write_lines(self, data: bytes) -> bool:

@@ -7,20 +7,16 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
-from airbyte_cdk.logger import PRINT_BUFFER
 
 from conftest import config_of
 from emulator import Harvest, Server
 from source_harvest import SourceHarvest, budget
 from source_harvest.errors import HarvestError
 from source_harvest.gate import Gate
-from source_harvest.run import Output
 from source_harvest.transport import REQUEST_KWARGS
 from unit_tests.syncing import LISTS, LOGGER, STREAM_NAMES, catalog, state_of, sync
 from unit_tests.tables import identity, tables
@@ -624,17 +620,3 @@ def test_no_more_is_read_ahead_than_the_queue_holds() -> None:
         rest = sum(1 for message in reading if message.record)
     assert rest + 1 == len(big.listed("time_entries"))
     assert asked < len(big.requests)
-
-
-def test_no_log_line_lands_within_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever logs takes that lock, from whichever thread."""
-    others: list[bool] = []
-
-    def write(_: str) -> None:
-        thread = Thread(target=lambda: others.append(PRINT_BUFFER.lock.acquire(blocking=False)))
-        thread.start()
-        thread.join()
-
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=write, flush=lambda: None))
-    Output().write(['{"type":"RECORD"}'] * 3)
-    assert others == [False]
