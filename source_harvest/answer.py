@@ -17,9 +17,10 @@ from typing_extensions import override
 from urllib3 import BaseHTTPResponse
 
 from source_harvest.bookmark import timestamp
+from source_harvest.delivered import NumberSet, Row
 from source_harvest.errors import is_html
 
-Row = dict[str, Any]
+__all__ = ["Answer", "AnswerSession", "Page", "Row", "Tally", "body_of", "sent_at"]
 
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
@@ -164,32 +165,36 @@ class Tally:
     def __init__(self, identity: Callable[[Row], Hashable], before: Tally | None = None, *, is_filtered: bool) -> None:
         """`identity` tells rows apart. `before` is the tally of the reading before, where the list is read again."""
         self._identity = identity
-        self._before = before
-        self.ids: set[Hashable] = set()
-        self._seen = set(before.ids) if before else set()  # these have not come meanwhile
-        self.handed_on: dict[Hashable, str | None] = before.handed_on if before else {}
+        self.ids: NumberSet = NumberSet()
+        self._before: NumberSet = before.ids if before else NumberSet()
+        self._is_first = before is None
+        self._on_first_page: set[int] = set()
         self._column = "updated_at" if is_filtered else "created_at"
         self._began: str | None = None
         self._announced: list[int] = []
         self._pages = 0
         self._has_newcomers = False
+        self._has_others = False
 
     def add(self, page: Page) -> None:
-        """One page more. Rows that the reading before handed on, and that did not change, are taken off it."""
+        """One page more."""
         self._pages += 1
+        ids = [hash(self._identity(row)) for row in page.rows]
         if self._began is None:
             self._began = timestamp(page.moment)
-            self._seen.update(map(self._identity, page.rows))
+            self._on_first_page = set(ids)
         elif not self._has_newcomers:
-            newcomers = (self._identity(row) for row in page.rows if (row.get(self._column) or "") >= self._began)
-            self._has_newcomers = not self._seen.issuperset(newcomers)
-        self.ids.update(map(self._identity, page.rows))
+            newcomers = (id_ for id_, row in zip(ids, page.rows, strict=True) if self._is_later(row))
+            self._has_newcomers = any(id_ not in self._on_first_page and id_ not in self._before for id_ in newcomers)
+        if not self._is_first and not self._has_others:
+            self._has_others = any(id_ not in self._before for id_ in ids)
+        for id_ in ids:
+            self.ids.add(id_)
         if page.entries is not None:
             self._announced.append(page.entries)
-        if self._before:
-            handed_on, identity = self.handed_on, self._identity
-            page.rows[:] = [row for row in page.rows if handed_on.get(identity(row)) != row.get("updated_at", "")]
-        self.handed_on.update((self._identity(row), row.get("updated_at")) for row in page.rows)
+
+    def _is_later(self, row: Row) -> bool:
+        return (row.get(self._column) or "") >= (self._began or "")
 
     @property
     def is_complete(self) -> bool:
@@ -206,7 +211,7 @@ class Tally:
     @property
     def is_as_before(self) -> bool:
         """Whether nothing came or went since the reading before, so that the announced numbers must be wrong."""
-        return self._before is not None and self.ids == self._before.ids
+        return not self._is_first and not self._has_others and len(self.ids) == len(self._before)
 
     def __str__(self) -> str:
         first, last = self._announced[0], self._announced[-1]

@@ -102,13 +102,20 @@ class Reader:
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
-            self.bookmark = replace(self.bookmark, began=None, spans=(), up_to_parent=0)
+            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0, up_to_parent=0)
 
-    def finished_span(self, began: datetime, span: Span) -> None:
-        """These days of a first read are done; should the sync be killed, the next one goes on from here."""
+    def go_on(self, began: datetime, spans: list[Span], entries: int | None, found: int) -> None:
+        """An unfinished read goes on: of so many entries, these days delivered so many."""
+        self.bookmark = replace(self.bookmark, began=began, spans=tuple(spans), entries=entries, found=found)
+
+    def finished_span(self, began: datetime, span: Span, entries: int | None = None, found: int = 0) -> None:
+        """These days of a first read are done; should the sync be killed, the next one goes on from here.
+
+        They delivered so many more of all the entries.
+        """
         with self._lock:
-            spans = tuple(merged([*self.bookmark.spans, span]))
-            self.bookmark = replace(self.bookmark, began=began, spans=spans)
+            spans, found = tuple(merged([*self.bookmark.spans, span])), self.bookmark.found + found
+            self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import second_before
+from source_harvest.delivered import DeliveredRows
 from source_harvest.errors import GoneMidwayError, HarvestError, Place, quote
 from source_harvest.transport import Transport
 
@@ -71,7 +72,7 @@ class Resource(HttpStream):
     def complete_pages(
         self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
     ) -> Iterator[Page]:
-        """The pages of a list; again from the first, with what is new on them, where rows came or went meanwhile.
+        """The pages of a list; again from the first where rows came or went meanwhile, so that rows may come twice.
 
         Calls `again` before they come once more, and `in_doubt` where it cannot be told that they hold all that there
         is. Raises `HarvestError`.
@@ -97,6 +98,20 @@ class Resource(HttpStream):
                 break
         in_doubt()
         self.logger.warning("%s: %s", self.name, tally)
+
+    def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
+        """As `complete_pages`, without the rows that came before.
+
+        Raises `HarvestError`.
+        """
+        delivered = self.delivered_rows()
+        for page in self.complete_pages(stream_slice, in_doubt):
+            page.rows[:] = delivered.new(page.rows)
+            yield page
+
+    def delivered_rows(self) -> DeliveredRows:
+        """None yet, of this list."""
+        return DeliveredRows(self._identity)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list, first to last; none where the record that it belongs to is gone before the first.
