@@ -144,7 +144,6 @@ def test_a_change_that_shows_late_is_found_within_the_lookback(
     first = sync(config, ["clients"])
     began = harvest.clock.now()
     harvest.clock.advance(minutes=10)
-    row = harvest.add("clients", name="Shown late")
-    harvest.state.table("clients").rows[row["id"]]["updated_at"] = stamp(began - timedelta(minutes=4))
+    id_ = harvest.add("clients", name="Shown late", updated_at=stamp(began - timedelta(minutes=4)))
     again = sync({**config, "lookback_minutes": minutes}, ["clients"], first.state)
-    assert [client["id"] for client in again.records("clients")] == [row["id"]] * comes
+    assert [client["id"] for client in again.records("clients")] == [id_] * comes
