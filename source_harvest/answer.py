@@ -25,6 +25,9 @@ __all__ = ["Answer", "AnswerSession", "Page", "Row", "Tally", "body_of", "sent_a
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 
+# A `Date` of another year than these cannot be: Harvest began in 2006.
+YEARS = range(2006, 2101)
+
 
 class Answer(requests.Response):
     """A response whose JSON body is parsed once, however many ask for it.
@@ -105,11 +108,16 @@ def body_of(response: requests.Response) -> Any:
 
 
 def sent_at(response: requests.Response) -> datetime | None:
-    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds, where it says."""
+    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds.
+
+    None where there is no such header, or none that can be.
+    """
     try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
-    except (KeyError, ValueError):
+        sent = parsedate_to_datetime(response.headers["Date"])
+        sent = sent.replace(tzinfo=sent.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
+    return sent if sent.year in YEARS else None
 
 
 @dataclass(frozen=True)

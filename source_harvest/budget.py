@@ -32,6 +32,9 @@ REPORTS_SLACK = timedelta(seconds=5)
 DEFAULT_WAIT = timedelta(seconds=15)
 REPORTS_DEFAULT_WAIT = timedelta(minutes=15)
 
+# Four times Harvest's longest window: a Retry-After above it is a mistake.
+LONGEST_WAIT = timedelta(hours=1)
+
 # During a long wait a line is logged this often, so that nobody takes the sync for dead.
 LOG_INTERVAL = timedelta(seconds=60).total_seconds()
 
@@ -114,7 +117,7 @@ class Limit:
             wait = max(0.0, float(response.headers["Retry-After"]))
         except (KeyError, ValueError):
             wait = self._default_wait
-        if not math.isfinite(wait):
+        if not wait <= LONGEST_WAIT.total_seconds():  # nor where it is no number
             wait = self._default_wait
         with self._lock:
             self._paused_until = max(self._paused_until, time.monotonic() + wait)
