@@ -135,7 +135,7 @@ def test_harvest_is_asked_for_the_changes_only(harvest: Harvest, config: dict[st
     harvest.requests.clear()
     sync(config, ["clients", "time_entries", "invoice_messages"], first.state)
     since = {
-        name: stamp(datetime.fromisoformat(first.states[name]["updated_at"][:19]) - timedelta(seconds=61))
+        name: stamp(datetime.fromisoformat(first.states[name]["updated_at"][:19]) - timedelta(minutes=5, seconds=1))
         for name in ("clients", "time_entries", "invoice_messages")
     }
     for request in harvest.requests:
