@@ -476,7 +476,7 @@ class Story:
 
 
 def unfinished_visits(destination: Memory | DuckDB) -> dict[str, str]:
-    """Stream -> five minutes before a visit to all parents began that was not finished, such as "2024-01-31T10:00:00Z"."""
+    """Stream -> five minutes before an unfinished visit to all parents began, such as "2024-01-31T10:00:00Z"."""
     found = {}
     for state in destination.state():
         unfinished = state["stream"]["stream_state"].get("unfinished", {})
