@@ -605,7 +605,7 @@ next(message for message in reading if message.record)
 time.sleep(0.5)
 reading.close()
 """
-    child = subprocess.run([sys.executable, "-c", program, json.dumps(config)], timeout=30, check=False)
+    child = subprocess.run([sys.executable, "-c", program, json.dumps(config)], timeout=120, check=False)
     assert child.returncode == 0
 
 
