@@ -476,13 +476,13 @@ class Story:
 
 
 def unfinished_visits(destination: Memory | DuckDB) -> dict[str, str]:
-    """Stream -> a minute before a visit to all parents began that was not finished, such as "2024-01-31T10:00:00Z"."""
+    """Stream -> five minutes before an unfinished visit to all parents began, such as "2024-01-31T10:00:00Z"."""
     found = {}
     for state in destination.state():
         unfinished = state["stream"]["stream_state"].get("unfinished", {})
         if "up_to_parent" in unfinished:
             began = datetime.fromisoformat(unfinished["began"].replace("Z", "+00:00"))
-            found[state["stream"]["stream_descriptor"]["name"]] = stamp(began - timedelta(minutes=1))
+            found[state["stream"]["stream_descriptor"]["name"]] = stamp(began - timedelta(minutes=5))
     return found
 
 

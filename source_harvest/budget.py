@@ -114,13 +114,13 @@ class Limit:
     def refuse(self, response: requests.Response) -> None:
         """Harvest sent a 429: nobody asks again before the time that it names."""
         try:
-            wait = max(0.0, float(response.headers["Retry-After"]))
+            wait = float(response.headers["Retry-After"])
         except (KeyError, ValueError):
             wait = self._default_wait
         if not wait <= LONGEST_WAIT.total_seconds():  # nor where it is no number
             wait = self._default_wait
         with self._lock:
-            self._paused_until = max(self._paused_until, time.monotonic() + wait)
+            self._paused_until = max(self._paused_until, time.monotonic() + max(0.0, wait))
             self._logged_at = time.monotonic()
         logger.info("Harvest's %s is used up (429): waiting %.0f s", self._name, wait)
 
