@@ -37,7 +37,6 @@ class Answer(requests.Response):
 
     def __init__(self) -> None:
         super().__init__()
-        self._content: bytes | bytearray
         self._unpacked: MemoryHold | None = None
         self.is_mended = False
         """Whether the body held text that no UTF-8 can hold."""
@@ -82,12 +81,12 @@ class Answer(requests.Response):
         super().close()
 
     def _read(self, held: MemoryHold) -> None:
-        self._content = bytearray()
+        content = self._content = bytearray()  # type: ignore[assignment] # bytes in all that is done with it
         for piece in self.iter_content(PIECE):
             if held.size + len(piece) > LARGEST_BODY:
                 raise TooLargeError(f"its body is larger than {LARGEST_BODY // 1_000_000} MB", request=self.request)
             held.take(len(piece))
-            self._content += piece
+            content += piece
 
     def _beginning(self) -> bytes:
         """Of what is only quoted, not more than a piece; where there is more, the connection is not used again."""
