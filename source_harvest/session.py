@@ -133,6 +133,10 @@ class AnswerSession(requests.Session):
             self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
 
     @override
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None  # none is followed; to look at one, requests would read its body, however large
+
+    @override
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer.
 

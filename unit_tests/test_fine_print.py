@@ -374,7 +374,8 @@ def test_the_next_page_is_asked_for_at_the_same_scheme_host_and_port_only(
     old: str, new: str, harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
     link = f"{config['api_url'].replace(old, new)}/clients?page=2"
-    harvest.faults.add(path="/clients$", status=200, body=json.dumps({"clients": [], "links": {"next": link}}))
+    body = json.dumps({"clients": [], "links": {"next": link}})
+    harvest.faults.add(path="/clients$", status=200, body=body, times=None)
     assert "on another host" in sync(config, ["clients"]).errors["clients"][1]
 
 
