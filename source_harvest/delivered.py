@@ -77,9 +77,18 @@ class DeliveredRows:
         """
         identity, add = self._identity, self._versions.add
         with self._lock:
-            return [row for row in rows if add(hash((identity(row), row.get("updated_at") or orjson.dumps(row))))]
+            return [row for row in rows if add(hash((identity(row), row.get("updated_at") or content_of(row))))]
 
     def count(self, rows: Iterable[Row]) -> int:
         """How many of the rows were not counted before, in whichever version."""
         with self._lock:
             return sum(self._ids.add(hash(self._identity(row))) for row in rows)
+
+
+def content_of(row: Row) -> Hashable:
+    """What a row holds; of one that JSON cannot hold, as one that is nested too deep, what its columns hold."""
+    try:
+        return orjson.dumps(row)
+    except TypeError:
+        scalars = (str, int, float, bool, type(None))
+        return tuple((name, value if isinstance(value, scalars) else None) for name, value in row.items())
