@@ -82,6 +82,7 @@ class RawServer:
                 self._threads[-1].start()
 
     def _secured(self, connection: socket.socket) -> socket.socket:
+        """The socket to talk through. A wrapped one takes the place of the first, which is of no use from then on."""
         if self._tls is None:
             return connection
         secured = self._tls.wrap_socket(connection, server_side=True)
@@ -89,10 +90,7 @@ class RawServer:
         return secured
 
     def _serve(self, connection: socket.socket) -> None:
-        with (
-            suppress(OSError),
-            self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as sock,
-        ):
+        with suppress(OSError), self._secured(connection) as sock:
             lines = sock.makefile("rb")
             while line := lines.readline():
                 while lines.readline().strip():

