@@ -65,11 +65,12 @@ class _Search:
         if first > self._begin:
             yield Span(self._span.first, date.fromordinal(first - 1))
         while day < self._end:
-            without, with_more = self._bounds(day)
+            entries = self._counts[day]
+            without, with_more = self._bounds(entries + 1)
             long_until = _long_until(date.fromordinal(day + 1), self._calendar).toordinal()
             if without >= long_until:
-                first, last = self._next_period(day)
-                yield Span(date.fromordinal(day + 1), date.fromordinal(first - 1))
+                before, (first, last) = self._period_of(entries)[1], self._period_of(entries + 1)
+                yield Span(date.fromordinal(min(before, day) + 1), date.fromordinal(first - 1))
                 day = last
             elif with_more > long_until and (without > day or self._is_single(day)):
                 self._ask(long_until)
@@ -79,31 +80,31 @@ class _Search:
     def _first_period(self) -> tuple[int, int]:
         """The first and the last day of the first period with entries; the days after the end where there is none."""
         if self._span.first:
-            self._ask(self._begin)
-            return self._next_period(self._begin - 1)
+            if self._counts.get(self._end) != 0:
+                self._ask(self._begin)  # where that is not empty, it takes no more questions
+            return self._period_of(1)
         usual = min(self._calendar.period_of(USUALLY_FIRST).first.toordinal() - 1, self._end)
         is_assumed = usual not in self._counts
         self._counts.setdefault(usual, 0)
-        found = self._next_period(self._begin - 1)
+        found = self._period_of(1)
         if is_assumed and found[0] == usual + 1:
             del self._counts[usual]
             self._ask(usual)
-            found = self._next_period(self._begin - 1)
+            found = self._period_of(1)
         return found
 
-    def _next_period(self, day: int) -> tuple[int, int]:
-        """The same of the next period with entries after a day."""
-        count = self._counts[day]
-        without, with_more = self._bounds(day)
-        while without + 1 < with_more and self._last_of_period(without + 1) < with_more:
-            middle = self._last_of_period((without + with_more) // 2)
-            if middle >= with_more:
+    def _period_of(self, entry: int) -> tuple[int, int]:
+        """The same of the period that has the entry of that number, in the order of their days."""
+        without, with_it = self._bounds(entry)
+        while without + 1 < with_it and self._last_of_period(without + 1) < with_it:
+            middle = self._last_of_period((without + with_it) // 2)
+            if middle >= with_it:
                 middle = self._calendar.period_of(date.fromordinal(middle)).first.toordinal() - 1
-            if self._ask(middle) > count:
-                with_more = middle
+            if self._ask(middle) >= entry:
+                with_it = middle
             else:
                 without = middle
-        return without + 1, with_more
+        return without + 1, with_it
 
     def _read_on(self, day: int) -> int:
         """The next day that is known of; the same day where one in between is asked about first."""
@@ -114,12 +115,11 @@ class _Search:
         self._ask((day + known) // 2)
         return day
 
-    def _bounds(self, day: int) -> tuple[int, int]:
-        """As far as is known, the last day after that one with no more entries, and the first with more."""
-        count = self._counts[day]
-        without = max(later for later, entries in self._counts.items() if later >= day and entries <= count)
-        grown = (later for later, entries in self._counts.items() if later > without and entries > count)
-        return without, min(grown, default=self._end + 1)
+    def _bounds(self, entry: int) -> tuple[int, int]:
+        """As far as is known, the last day by which there are fewer entries, and the first by which there are not."""
+        without = max((day for day, entries in self._counts.items() if entries < entry), default=self._begin - 1)
+        with_it = (day for day, entries in self._counts.items() if day > without and entries >= entry)
+        return without, min(with_it, default=self._end + 1)
 
     def _is_single(self, day: int) -> bool:
         """Whether there is one entry since the day before that is known of: it may be mistyped, and a gap follow it."""

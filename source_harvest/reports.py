@@ -192,8 +192,10 @@ class ReportStream(DayStream):
         if self._start is None and (unread or self._first):
             self._first_now = before[0].last + DAY if before and before[0].last else date.min
         found = common(found, missing(before), [Span(None, self._may_change_from(today) - DAY)])
-        self._gaps_now = [gap for gap in found if is_long(gap, self._calendar)]
-        return self._gaps_now if self.lists_idle_subjects else found
+        if self.lists_idle_subjects:
+            found = [gap for gap in found if is_long(gap, self._calendar)]
+        self._gaps_now = found
+        return found
 
     def _without_entries(self, days: list[Span], *, is_likely: bool) -> list[Span]:
         found, refusals = [], []
