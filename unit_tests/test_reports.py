@@ -32,6 +32,7 @@ PATHS = {stream_name(stream): f"/v2/{stream.resource}" for stream in STREAMS}
 CENT = Decimal("0.01")
 NUMBERS = ("_hours", "_amount", "_expenses")
 Days = tuple[date, date]
+ONE_OF_EACH = ["time_clients", "expenses_team", "uninvoiced"]
 
 
 def move_to(harvest: Harvest, moment: str) -> None:
@@ -172,17 +173,17 @@ def test_from_a_start_date_long_before_the_first_entry_reports_begin_with_that_e
 ) -> None:
     since = of_late(harvest)
     config |= {"replication_start_date": start, "report_period": kind, "report_lookback_days": 20}
-    first = sync(config, REPORTS)
+    first = sync(config, ONE_OF_EACH)
     expected = periods(since, today(harvest), kind)
-    assert {name: asked(harvest, name) for name in REPORTS} == dict.fromkeys(REPORTS, expected)
+    assert {name: asked(harvest, name) for name in ONE_OF_EACH} == dict.fromkeys(ONE_OF_EACH, expected)
     assert lists_asked(harvest) <= 2 * 13
     rows = reports(harvest, kind, since=since)
-    for name in REPORTS:
+    for name in ONE_OF_EACH:
         assert keyed(name, first.records(name)) == keyed(name, rows[name]), name
     harvest.requests.clear()
-    second = sync(config, REPORTS, first.state)
+    second = sync(config, ONE_OF_EACH, first.state)
     again = periods(today(harvest) - 20 * DAY, today(harvest), kind)
-    assert {name: asked(harvest, name) for name in REPORTS} == dict.fromkeys(REPORTS, again)
+    assert {name: asked(harvest, name) for name in ONE_OF_EACH} == dict.fromkeys(ONE_OF_EACH, again)
     assert lists_asked(harvest) <= 2
     assert second.states == first.states
 
@@ -197,19 +198,19 @@ def test_the_empty_time_around_a_stray_entry_is_not_read(
     an_entry(harvest, stray)
     config |= {"report_period": kind, "report_lookback_days": 20}
     config |= {"replication_start_date": "1970-01-01"} if has_start else {}
-    first = sync(config, REPORTS)
+    first = sync(config, ONE_OF_EACH)
     assert first.error is None
     late = periods(since, today(harvest), kind)
     own = [] if has_start and day.year < 1970 else [period_of(day, kind)] if day.year > 1 else [first_period(kind)]
-    for name in REPORTS:
+    for name in ONE_OF_EACH:
         assert asked(harvest, name) == [*([] if name.startswith("expenses") else own), *late], name
     assert lists_asked(harvest) <= 2 * 30
     held = [row for row in first.records("time_clients") if row["period_start"] == own[0][0].isoformat()] if own else []
     assert [row["total_hours"] for row in held] == [2.0] * len(own)
     harvest.requests.clear()
-    second = sync(config, REPORTS, first.state)
-    assert {name: asked(harvest, name) for name in REPORTS} == dict.fromkeys(
-        REPORTS, periods(today(harvest) - 20 * DAY, today(harvest), kind)
+    second = sync(config, ONE_OF_EACH, first.state)
+    assert {name: asked(harvest, name) for name in ONE_OF_EACH} == dict.fromkeys(
+        ONE_OF_EACH, periods(today(harvest) - 20 * DAY, today(harvest), kind)
     )
     assert lists_asked(harvest) <= 5
     assert second.states == first.states
@@ -220,7 +221,7 @@ def first_period(kind: str) -> Days:
     return date.min, {"week": date(1, 1, 7), "month": date(1, 1, 31), "year": date(1, 12, 31)}[kind]
 
 
-@pytest.mark.parametrize("start", [{}, {"replication_start_date": "1995-01-01"}], ids=["all time", "a start date"])
+@pytest.mark.parametrize("start", [{}, {"replication_start_date": "1990-01-01"}], ids=["all time", "a start date"])
 @pytest.mark.parametrize("name", ["time_clients", "time_tasks"])
 def test_what_is_entered_later_for_days_that_were_empty_is_read_once_and_what_is_around_it_is_not(
     name: str, start: dict[str, str], harvest: Harvest, config: dict[str, Any]
@@ -231,7 +232,7 @@ def test_what_is_entered_later_for_days_that_were_empty_is_read_once_and_what_is
     may_change = periods(today(harvest) - 90 * DAY, today(harvest), "month")
     spans, state = asked_by(harvest, config, name=name)
     assert spans == [(date(1996, 3, 1), date(1996, 3, 31)), *periods(since, today(harvest), "month")]
-    for day in ("2003-05-17", "2011-12-31", "1995-01-01"):
+    for day in ("2003-05-17", "2011-12-31", "1990-01-01"):
         an_entry(harvest, day)
         spans, state = asked_by(harvest, config, state, name)
         assert spans == [period_of(date.fromisoformat(day), "month"), *may_change]
@@ -245,7 +246,7 @@ def test_a_killed_sync_goes_on_though_an_empty_time_was_left_out(harvest: Harves
     late = max(harvest.listed("time_entries"), key=lambda row: row["spent_date"])["spent_date"]
     config |= {"num_workers": 1}
     whole = sync(config, ["time_tasks"])
-    for killed in [*kills(whole, "time_tasks")][1:-1]:
+    for killed in [*kills(whole, "time_tasks")][1:-1:3]:
         entry = an_entry(harvest, "2003-05-17")
         result = sync(config, ["time_tasks"], killed.state)
         rows = keyed("time_tasks", killed.records("time_tasks") + result.records("time_tasks"))
