@@ -801,58 +801,48 @@ def test_what_another_user_does_not_see_becomes_no_zero(
     assert told_of_rows_not_shown(caplog) == 1
 
 
-def a_manager(harvest: Harvest, config: dict[str, Any]) -> int:
-    """Lets a manager read who has teammates, and manages no project."""
+def a_manager(harvest: Harvest, config: dict[str, Any], *, of_a_project: bool) -> tuple[int, int]:
+    """Lets a manager read. Returns the manager, and somebody whose time the manager sees: in a project, or at all."""
     config["credentials"]["api_token"] = harvest.token_for("manager")
-    user: int = harvest.oauth.user_of(config["credentials"]["api_token"], harvest.clock.now())
-    for row in harvest.listed("user_assignments"):
-        if row["user"]["id"] == user and row["is_project_manager"]:
-            harvest.update("user_assignments", row["id"], is_project_manager=False)
-    assert harvest.state.teammates[user]
-    return user
+    user = harvest.oauth.user_of(config["credentials"]["api_token"], harvest.clock.now())
+    slots = harvest.listed("user_assignments")
+    for slot in slots:
+        if slot["user"]["id"] == user:
+            harvest.update("user_assignments", slot["id"], is_project_manager=of_a_project)
+    mates = harvest.state.teammates[user]
+    projects = [slot["project"] for slot in slots if slot["user"]["id"] == user and slot["is_active"]]
+    others = [slot for slot in slots if slot["user"]["id"] not in (user, *mates) and slot["project"] in projects]
+    seen = others[0] if of_a_project else next(slot for slot in slots if slot["user"]["id"] == mates[0])
+    an_entry(harvest, "2026-02-10", user_id=seen["user"]["id"], project_id=seen["project"]["id"])
+    return user, seen["user"]["id"]
 
 
-@pytest.mark.parametrize("loss", ["a teammate", "the role", "a project"])
+@pytest.mark.parametrize("loss", ["teammate", "project", "role"])
 def test_what_a_user_sees_no_longer_becomes_no_zero(
     loss: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And once an administrator reads, only what is gone becomes zero."""
-    admin, manager = deepcopy(config), a_manager(harvest, config)
-    mate, *_ = harvest.state.teammates[manager]
-    slots = [row for row in harvest.listed("user_assignments") if row["is_active"]]
-    managed = next(row for row in slots if row["user"]["id"] not in (manager, *harvest.state.teammates[manager]))
-    own = next(row for row in slots if row["user"]["id"] == manager)
-    if loss == "a project":
-        harvest.update("user_assignments", own["id"], is_project_manager=True)
-        managed = next(
-            row for row in slots if row["project"] == own["project"] and row["user"]["id"] not in (manager, mate)
-        )
-    seen = {"a teammate": mate, "the role": mate, "a project": managed["user"]["id"]}[loss]
-    where = next(row["project"]["id"] for row in slots if row["user"]["id"] == seen)
-    where = own["project"]["id"] if loss == "a project" else where
-    entry = an_entry(harvest, "2026-02-10", user_id=seen, project_id=where)
-    mine = an_entry(harvest, "2026-02-10", user_id=manager, project_id=own["project"]["id"])
-    del entry
-    first = sync(config, ["time_team", "expenses_team"])
-    assert seen in {row["user_id"] for row in first.records("time_team")}
-    if loss == "a teammate":
-        harvest.state.teammates[manager].remove(mate)
-    elif loss == "a project":
-        harvest.update("user_assignments", own["id"], is_project_manager=False)
-    harvest.update("users", manager, access_roles=["member"] if loss == "the role" else ["manager"])
-    second = sync(config, ["time_team", "expenses_team"], first.state)
-    assert second.error is None
+    """And once an administrator reads, all is right: only what is gone becomes zero."""
+    names, administrators = ["time_team", "expenses_team"], deepcopy(config)
+    manager, seen = a_manager(harvest, config, of_a_project=loss == "project")
+    own = an_entry(harvest, "2026-02-10", user_id=manager)
+    first = sync(config, names)
+    assert {manager, seen} <= {row["user_id"] for row in first.records("time_team")}
+    harvest.delete("time_entries", own)
+    if loss == "teammate":
+        harvest.state.teammates[manager].remove(seen)
+    for slot in harvest.listed("user_assignments"):
+        if loss == "project" and slot["user"]["id"] == manager:
+            harvest.update("user_assignments", slot["id"], is_project_manager=False)
+    harvest.update("users", manager, access_roles=["member" if loss == "role" else "manager"])
+    second = sync(config, names, first.state)
+    assert seen not in {row["user_id"] for row in second.records("time_team") if row["period_start"] == "2026-02-01"}
     assert not any(map(is_zero, second.records("time_team")))
     assert told_of_rows_not_shown(caplog) == 1
-    harvest.delete("time_entries", mine)
-    third = sync(config, ["time_team", "expenses_team"], second.state)
-    assert not any(map(is_zero, third.records("time_team")))
-    last = sync(admin, ["time_team", "expenses_team"], third.state)
-    held = {identity("time_team", r): r for result in (first, second, third, last) for r in result.records("time_team")}
-    expected = keyed("time_team", reports(harvest)["time_team"])
-    changeable = {key for key in expected if key[-1] >= "2025-12-01"}
-    shown = keyed("time_team", list(held.values()))
-    assert {key: row for key, row in shown.items() if key[-1] >= "2025-12-01"} == {k: expected[k] for k in changeable}
+    last = sync(administrators, names, second.state)
+    held = {identity("time_team", row): row for s in (first, second, last) for row in s.records("time_team")}
+    rows = [keyed("time_team", rows) for rows in (list(held.values()), reports(harvest)["time_team"])]
+    held, expected = ({key: row for key, row in found.items() if key[-1] >= "2025-12-01"} for found in rows)
+    assert held == expected
 
 
 def test_reports_of_a_month_come_to_its_time_entries(harvest: Harvest, config: dict[str, Any]) -> None:
