@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
+from itertools import count
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
@@ -81,8 +82,9 @@ class ReportStream(DayStream):
         self._first_now: date | None = None
         self._gaps_now: list[Span] = []
         self._subjects: dict[date, set[tuple[int, str]]] = {}
+        unnamed = count()
         # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
-        self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else object()
+        self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else next(unnamed)
 
     # What its state says besides when it was read.
 
@@ -219,9 +221,8 @@ class ReportStream(DayStream):
         """How many entries a list has in those days: 0 only where that is certain."""
         url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
         with self._transport.gate.entered(), self._transport.explained(self.place):
-            body = self._transport.get(url, self.place)
-        rows, entries = body[source.list_key], body.get("total_entries")
-        return max(len(rows), entries if isinstance(entries, int) else 0)
+            page = self._transport.get(url, self.place, read=source.read_page)
+        return max(len(page.rows), page.entries or 0)
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
