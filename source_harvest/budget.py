@@ -56,13 +56,12 @@ class Limit:
     def __init__(self, name: str, allowed: int, window: timedelta, slack: timedelta, default_wait: timedelta) -> None:
         """So many requests are `allowed` in each window of that length, wherever it begins."""
         self._name = name
-        self._allowed = allowed
+        self.allowed = allowed
         self._window = window.total_seconds()
         self._slack = slack.total_seconds()
         self._default_wait = default_wait.total_seconds()
         self._lock = Lock()
         self._turns: list[Turn] = []
-        self._planned = 0
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
@@ -84,12 +83,10 @@ class Limit:
             self._turns.append(turn)
             return turn
 
-    def plan(self, requests: int) -> tuple[int, int]:
-        """So many more will come. Returns how many were planned in all, and the minutes that they take at least."""
-        with self._lock:
-            self._planned += requests
-            windows = max(0, math.ceil(self._planned / self._allowed) - 1)
-            return self._planned, math.ceil(windows * self._window / 60)
+    def minutes_for(self, requests: int) -> int:
+        """How many minutes so many requests take at least."""
+        windows = max(0, math.ceil(requests / self.allowed) - 1)
+        return math.ceil(windows * self._window / 60)
 
     def answered(self, turn: Turn) -> None:
         """The request of that turn was answered, so it arrived at Harvest before now."""
@@ -108,7 +105,7 @@ class Limit:
     def _free_at(self, now: float) -> float:
         """When a request may be sent, by our monotonic clock."""
         self._turns = [turn for turn in self._turns if turn.over_at > now]
-        free_at = min(turn.over_at for turn in self._turns) if len(self._turns) >= self._allowed else now
+        free_at = min(turn.over_at for turn in self._turns) if len(self._turns) >= self.allowed else now
         return max(self._paused_until, free_at)
 
     def refuse(self, response: requests.Response) -> None:
@@ -123,6 +120,33 @@ class Limit:
             self._paused_until = max(self._paused_until, time.monotonic() + max(0.0, wait))
             self._logged_at = time.monotonic()
         logger.info("Harvest's %s is used up (429): waiting %.0f s", self._name, wait)
+
+
+class ReportPlan:
+    """How many requests the reports of a sync take: told once, when each of them has said how many it takes."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._expected: set[str] = set()
+        self._requests = 0
+
+    def expect(self, stream: str) -> None:
+        """That stream is going to say it. All are expected before the first says it."""
+        with self._lock:
+            self._expected.add(stream)
+
+    def add(self, stream: str, requests: int) -> None:
+        """That stream takes so many requests."""
+        with self._lock:
+            self._requests += requests
+            self._expected.discard(stream)
+            if self._requests and not self._expected:
+                minutes, requests = self._limit.minutes_for(self._requests), self._requests
+                logger.info(
+                    "The reports of this sync take about %d minutes: %d requests for reports at %d in 15 minutes",
+                    *(minutes, requests, self._limit.allowed),
+                )
 
 
 def allowed(share: float) -> int:

@@ -48,8 +48,9 @@ class Calendar:
         if self.kind == "day":
             return Period(day, day)
         if self.kind == "week":
-            first = day - timedelta(days=(day.weekday() - WEEK_DAYS.index(self.week_start)) % 7)
-            return Period(first, first + timedelta(days=6))
+            before = (day.weekday() - WEEK_DAYS.index(self.week_start)) % 7
+            first = day - timedelta(days=min(before, (day - date.min).days))  # the first week of all may be shorter
+            return Period(first, day + timedelta(days=6 - before))
         if self.kind == "month":
             return Period(day.replace(day=1), _last_of_month(day))
         if not calendar.isleap(day.year):

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from itertools import count
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark
 from source_harvest.errors import HarvestError, config_error
+from source_harvest.gaps import gaps, is_long
 from source_harvest.packing import packed, unpacked
 from source_harvest.periods import WEEK_DAYS, Calendar, Period
 from source_harvest.resource import Slice
 from source_harvest.signed_in import DayStream
-from source_harvest.spans import DAY, Span
+from source_harvest.spans import DAY, Span, common, missing
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-# Nothing was tracked before this day.
-EARLIEST = date(1990, 1, 1)
-
 # A subject and a period as one number: the subject's id times this, plus the ordinal of the period's first day.
 DAYS = 10_000_000
+
+NOT_SHOWN = (
+    "Reports no longer show the user of these credentials some rows of earlier syncs. They keep their last numbers "
+    "and do not become zeros: what a user who is no Administrator does not see may still be there."
+)
 
 
 class ReportStream(DayStream):
@@ -41,7 +44,7 @@ class ReportStream(DayStream):
 
     Harvest restates the past when somebody edits it. So a period is read in each sync until it was read
     `report_lookback_days` after its end. Where a subject has nothing left in a period, its row becomes zeros: if there
-    were no row, the one from before would stand.
+    were no row, the one from before would stand. For a user who may not see everything no row does.
     """
 
     cursor_field = "period_end"
@@ -49,13 +52,16 @@ class ReportStream(DayStream):
     limited_by_start_date = True
     minds_start_date = True
     earlier_state_key = "to"
-    kept_in_state = ("read_by", "period", "from", "first", "include_fixed_fee", "subjects")
+    kept_in_state = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
     """The column with the id of whom or what a row is about."""
     counts: ClassVar[tuple[type[HarvestStream], ...]]
     """The streams whose rows it counts, by their business date."""
     knows_fixed_fees: ClassVar[bool] = True
     """Whether Harvest can be told to count projects with a fixed fee, or not to."""
+
+    lists_idle_subjects: ClassVar[bool] = False
+    """Whether subjects have rows in periods in which nothing was counted of them."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -71,7 +77,10 @@ class ReportStream(DayStream):
         self._kept: Mapping[str, Any] = {}
         self._from: date | None = None
         self._first: date | None = None
+        self._gaps: list[Span] = []
+        self._start: date | None = None
         self._first_now: date | None = None
+        self._gaps_now: list[Span] = []
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         unnamed = count()
         # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
@@ -85,6 +94,7 @@ class ReportStream(DayStream):
         self._from, self._first = (
             date.fromisoformat(kept[name]) if name in kept else None for name in ("from", "first")
         )
+        self._gaps = [Span.of(ends) for ends in kept.get("gaps", ())]
         for currency, text in kept.get("subjects", {}).items():
             for number in unpacked(text):
                 id_, day = divmod(number, DAYS)
@@ -97,10 +107,10 @@ class ReportStream(DayStream):
             for id_, currency in subjects:
                 numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
         kept = {
-            "read_by": self.read_by,
             "period": str(self._calendar),
             "from": self._from.isoformat() if self._from else None,
             "first": self._first.isoformat() if self._first else None,
+            "gaps": [gap.ends for gap in self._gaps] or None,
             "include_fixed_fee": self._include_fixed_fee,
             "subjects": {currency: packed(sorted(found)) for currency, found in sorted(numbers.items())},
         }
@@ -119,21 +129,15 @@ class ReportStream(DayStream):
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        self._check_settings()
-        if self._subjects and self._kept.get("read_by") != self.read_by:
-            logger.warning(
-                "%s: read by another user than before, or with other permissions, who may see less", self.name
-            )
-            self._subjects.clear()  # what this user does not see need not be gone
-        self._checkpoint = reader.checkpoint
-        periods = list(self._to_read(reader, began))
-        planned, minutes = self._transport.plan_reports(len(periods))
-        logger.info(
-            "%s: %d requests planned, one for each %s; %d with the reports before it, about %d minutes at 100 in 15",
-            *(self.name, len(periods), self._calendar.kind, planned, minutes),
-        )
+        periods: list[Period] = []
+        try:
+            self._check_settings()
+            self._checkpoint = reader.checkpoint
+            periods = list(self._to_read(reader, began))
+        finally:
+            self._transport.report_plan.add(self.name, len(periods))
         for period in periods:
-            yield {"from": f"{period.first:%Y%m%d}", "to": f"{period.last:%Y%m%d}", "period": period}
+            yield {**{name: end.replace("-", "") for name, end in Span(*period).params.items()}, "period": period}
 
     def _check_settings(self) -> None:
         """Raises a config `HarvestError` where rows of before and rows to come cannot stand in one table."""
@@ -150,60 +154,75 @@ class ReportStream(DayStream):
             )
 
     def _to_read(self, reader: Reader, began: datetime) -> Iterator[Period]:
-        """The periods that were not read yet, or not yet late enough, in their order."""
+        """The periods that were not read yet, or not yet late enough, in their order; without the gaps."""
         today = self.today(began)
         read_on = self.today(reader.bookmark.cursor) if reader.bookmark.cursor else None
-        start = date.fromisoformat(reader.start[:10]) if reader.start else None
         # Nothing changes any more in a period that was read after these days, by a whole read or by an unfinished one.
-        settled = read_on - self._lookback if read_on else EARLIEST
+        settled = read_on - self._lookback if read_on else date.min
         done_before = self.today(reader.bookmark.began or began) - self._lookback
-        read_from = self._from or self._first
-        if start:
-            first = start
-        elif read_on and not read_from:  # by another connector, which does not say
-            first = settled
-        else:
-            first = self._first_day(today)
-        for period in self._calendar.periods(max(first, EARLIEST), today):
-            is_settled = period.last < settled and period.first >= (read_from or EARLIEST)
-            is_done = period.last < done_before and any(span.covers(*period) for span in reader.bookmark.spans)
-            if not (is_settled or is_done):
-                yield period
+        self._start = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first if reader.start else None
+        unread = self._unread(today, was_read=read_on is not None)
+        left_out = self._left_out(unread, today, is_likely=read_on is not None)
+        first = self._start or self._first_now or settled
+        for span in common(missing(left_out), [Span(first, today)]):
+            for period in self._calendar.periods(span.first or first, span.last or today):
+                is_settled = period.last < settled and not any(span.covers(*period) for span in unread)
+                is_done = period.last < done_before and any(span.covers(*period) for span in reader.bookmark.spans)
+                if not (is_settled or is_done):
+                    yield period
 
-    def _first_day(self, today: date) -> date:
-        """The first day that may have something to report, as far as the user may see it."""
+    def _unread(self, today: date, *, was_read: bool) -> list[Span]:
+        """The days for which no report was ever read, from the start date on; without those that may still change."""
+        until, read_from = self._calendar.period_of(today).first, self._from or self._first
+        if not was_read:
+            until = self._may_change_from(today) if self._start else until
+            return common([Span(self._start)], [Span(None, until - DAY)])
+        if read_from is None:  # read by another connector, which does not say from when on
+            return []
+        before = [Span(None, read_from - DAY)] if read_from > date.min else []
+        return common([Span(self._start)], [*before, *self._gaps])
+
+    def _may_change_from(self, today: date) -> date:
+        """The first day of the periods that are read in each sync."""
+        return self._calendar.period_of(today - self._lookback).first
+
+    def _left_out(self, unread: list[Span], today: date, *, is_likely: bool) -> list[Span]:
+        """Those of the unread days, from the first entry on, for which there is nothing to report."""
+        delivered = [Span(*self._calendar.period_of(day)) for day in self._subjects]
+        found = common(self._without_entries(unread, is_likely=is_likely), missing(delivered))
+        before = [gap for gap in found if gap.first is None]
+        if self._start is None and (unread or self._first):
+            self._first_now = before[0].last + DAY if before and before[0].last else date.min
+        found = common(found, missing(before), [Span(None, self._may_change_from(today) - DAY)])
+        if self.lists_idle_subjects:
+            found = [gap for gap in found if is_long(gap, self._calendar)]
+        self._gaps_now = found
+        return found
+
+    def _without_entries(self, days: list[Span], *, is_likely: bool) -> list[Span]:
         found, refusals = [], []
-        for kind in self.counts:
+        for kind in self.counts if days else ():
+            find = partial(self._gaps_of, kind, days, is_likely=is_likely)
             try:
-                day_of = partial(self._first_day_of, kind, self._first, today)
-                found.append(self._transport.once((kind, self._first), day_of))
+                found.append(self._transport.once((kind, *days), find))
             except HarvestError as error:
                 if error.status not in {403, 404}:
                     raise
                 refusals.append(error)
-        if not found:
+        if refusals and not found and self._start is None:
             raise refusals[0]
-        self._first_now = min(found)
-        # An earlier one counts once the periods from there on have been read.
-        self._first = self._first or self._first_now
-        return self._first_now
+        return common(*found) if found else []
 
-    def _first_day_of(self, counted: type[HarvestStream], before: date | None, today: date) -> date:
-        """The first day of the first period in which something was counted, found by halving all time.
+    def _gaps_of(self, counted: type[HarvestStream], days: list[Span], *, is_likely: bool) -> list[Span]:
+        count = partial(self._count, self.sibling(counted))
+        return [gap for span in days for gap in gaps(span, self._calendar, count, is_likely=is_likely)]
 
-        Where one was found in an earlier sync, what is still true of it is one question.
-        """
-        source, periods = self.sibling(counted), list(self._calendar.periods(EARLIEST, today))
-
-        def is_begun(period: Period) -> bool:
-            with self._transport.gate.entered(), self._transport.explained(self.place):
-                url = f"{self.url_base}{source.list_key}?to={period.last.isoformat()}&per_page=1"
-                return bool(self._transport.get(url, self.place, read=source.read_page).rows)
-
-        if before and not is_begun(self._calendar.period_of(before - DAY)):
-            return before
-        index = bisect_left(periods, True, key=is_begun)
-        return periods[min(index, len(periods) - 1)].first
+    def _count(self, source: HarvestStream, days: Span) -> int:
+        """How many entries a list has in those days: 0 only where that is certain."""
+        url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
+        with self._transport.gate.entered(), self._transport.explained(self.place):
+            page = self._transport.get(url, self.place, read=source.read_page)
+        return max(len(page.rows), page.entries or 0)
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
@@ -211,8 +230,7 @@ class ReportStream(DayStream):
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        self._from = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first if reader.start else None
-        self._first = self._first_now or self._first
+        self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
         began = reader.bookmark.began or began
         changeable = self.today(began) - self._lookback
         self._subjects = {
@@ -252,9 +270,13 @@ class ReportStream(DayStream):
             self._subjects[period.first] = before.union(rows)
             self._checkpoint()  # or a sync that is killed would not know what it delivered
         yield from map(self._shape.record, rows.values())
+        gone = before - rows.keys()
+        if gone and not self.sees_everything:
+            self._transport.once(NOT_SHOWN, partial(logger.warning, NOT_SHOWN))
+            return
         if doubts.is_set():
             return
-        for id_, currency in before - rows.keys():
+        for id_, currency in gone:
             zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
             yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
         self._subjects[period.first] = set(rows)

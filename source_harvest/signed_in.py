@@ -63,13 +63,18 @@ class DayStream(PerUserStream):
     """The list that is open to the same users."""
 
     @override
+    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+        self._transport.report_plan.expect(self.name)
+        return super().take(source, rows, reader)
+
+    @override
     def probe(self, place: Place | None = None) -> None:
         self.sibling(self.open_like).probe(place or self.place)  # a report is one of the few that Harvest allows
 
     @property
-    def read_by(self) -> str:
-        """Who asks, and with which permissions."""
-        return " ".join([str(self._asked_by.get("id")), *sorted(self._asked_by.get("access_roles") or ())])
+    def sees_everything(self) -> bool:
+        """Whether what Harvest does not show that user is not there."""
+        return "administrator" in (self._asked_by.get("access_roles") or ())
 
     def today(self, moment: datetime) -> date:
         """Which day it is there at a moment."""

@@ -88,10 +88,15 @@ def missing(spans: Iterable[Span]) -> list[Span]:
     gaps: list[Span] = []
     rest: Span | None = Span()
     for span in merged(spans):
-        if rest and span.first and (rest.first is None or rest.first < span.first):
+        if rest and span.first and (rest.first or date.min) < span.first:
             gaps.append(rest.before(span.first))
         rest = Span(span.last + DAY, None) if span.last and span.last < date.max else None
     return [*gaps, rest] if rest else gaps
+
+
+def common(*spans: Iterable[Span]) -> list[Span]:
+    """The days that are in each of several lists of spans."""
+    return missing(gap for part in spans for gap in missing(part))
 
 
 def cut(span: Span, days: list[date], pages_left: int) -> tuple[Span | None, list[Span]]:

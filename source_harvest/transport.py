@@ -14,7 +14,7 @@ from airbyte_cdk.sources.streams.http import HttpClient
 
 from source_harvest import accounts
 from source_harvest.auth import REQUEST_KWARGS, authenticator
-from source_harvest.budget import PatientSession
+from source_harvest.budget import PatientSession, ReportPlan
 from source_harvest.config import Config, Settings
 from source_harvest.errors import TRIES, HarvestError, HarvestErrorHandler, Place, module_is_off, plain_errors
 from source_harvest.gate import Gate
@@ -49,6 +49,7 @@ class Transport:
         self._session.headers.update(headers)
         self._session.auth = authenticator(settings, config, headers)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.report_plan = ReportPlan(self._session.reports)
         self._account_lock = Lock()
         self._rejection_lock = Lock()
         self._found_lock = Lock()
@@ -190,10 +191,6 @@ class Transport:
                 self._found[what] = find()
             found: T = self._found[what]
             return found
-
-    def plan_reports(self, requests: int) -> tuple[int, int]:
-        """So many more requests for reports will come; returns how many in all, and how many minutes they take."""
-        return self._session.reports.plan(requests)
 
 
 def _tell_mended(place: Place) -> None:

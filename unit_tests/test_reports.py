@@ -32,6 +32,7 @@ PATHS = {stream_name(stream): f"/v2/{stream.resource}" for stream in STREAMS}
 CENT = Decimal("0.01")
 NUMBERS = ("_hours", "_amount", "_expenses")
 Days = tuple[date, date]
+ONE_OF_EACH = ["time_clients", "expenses_team", "uninvoiced"]
 
 
 def move_to(harvest: Harvest, moment: str) -> None:
@@ -73,6 +74,13 @@ def first_day(harvest: Harvest, *lists: str) -> date:
     return min(date.fromisoformat(row["spent_date"]) for name in lists for row in harvest.listed(name))
 
 
+def without_entries(harvest: Harvest) -> None:
+    """All that was tracked is deleted."""
+    for name in ("time_entries", "expenses"):
+        for row in harvest.listed(name):
+            harvest.delete(name, row["id"])
+
+
 def an_entry(harvest: Harvest, day: str, **values: Any) -> int:
     """Adds time that somebody worked on a day on a project that is paid by the hour."""
     slot = next(row for row in harvest.listed("user_assignments") if row["is_active"])
@@ -107,30 +115,25 @@ def test_time_that_was_entered_for_days_before_the_first_is_read(
 ) -> None:
     """Also where that is longer ago than anything is read again, and where a sync was killed over it."""
     if is_young:
-        for name in ("time_entries", "expenses"):
-            for row in harvest.listed(name):
-                harvest.delete(name, row["id"])
+        without_entries(harvest)
     _, state = asked_by(harvest, config)
-    known = today(harvest) if is_young else first_day(harvest, "time_entries")
-    an_entry(harvest, "2020-05-17")
-    everything = periods(date(2020, 5, 1), today(harvest), "month")
-    may_change = everything[-4:]
-    wanted = [period for period in everything if period[1] < known or period in may_change]
+    for month in range(1, 9):
+        an_entry(harvest, f"2020-0{month}-17")
+    may_change = periods(today(harvest) - 90 * DAY, today(harvest), "month")
+    wanted = [*periods(date(2020, 1, 1), date(2020, 8, 31), "month"), *may_change]
     assert asked_by(harvest, config, state)[0] == wanted
     killed_syncs = [k for k in kills(sync(config, ["time_clients"], state), "time_clients") if is_unfinished(k)]
-    for killed in killed_syncs[::9]:
+    assert len(killed_syncs) > 8
+    for killed in killed_syncs[::3]:
         done = [Span.of(ends) for ends in killed.states["time_clients"]["unfinished"]["spans"]]
         left = [period for period in wanted if not any(span.covers(*period) for span in done) or period in may_change]
         spans, after = asked_by(harvest, config, killed.state)
         assert spans == left != wanted
         assert asked_by(harvest, config, after)[0] == may_change
-        assert [request.path for request in harvest.requests].count("/v2/time_entries") == 1
 
 
 def test_in_an_account_without_entries_the_current_period_is_read(harvest: Harvest, config: dict[str, Any]) -> None:
-    for name in ("time_entries", "expenses"):
-        for row in harvest.listed(name):
-            harvest.delete(name, row["id"])
+    without_entries(harvest)
     spans, state = asked_by(harvest, config)
     assert spans == [period_of(today(harvest), "month")]
     harvest.clock.advance(days=200)
@@ -149,6 +152,168 @@ def test_with_a_start_date_the_first_period_is_the_one_that_holds_it(
     assert {request.path for request in harvest.requests} <= {"/v2/users/me", "/v2/company", PATHS["time_clients"]}
 
 
+def of_late(harvest: Harvest, days: int = 200) -> date:
+    """All that was tracked is of the last days, some of it of the first of them. Returns that day."""
+    without_entries(harvest)
+    first = today(harvest) - days * DAY
+    for ago in range(days, 0, -4):
+        an_entry(harvest, str(today(harvest) - ago * DAY))
+        harvest.add("expenses", spent_date=str(today(harvest) - ago * DAY))
+    return first
+
+
+def lists_asked(harvest: Harvest) -> int:
+    return sum(request.path in ("/v2/time_entries", "/v2/expenses") for request in harvest.requests)
+
+
+@pytest.mark.parametrize("kind", ["week", "month", "year"])
+@pytest.mark.parametrize("start", ["1995-06-01", "2016-02-29", "2023-02-28"])
+def test_from_a_start_date_long_before_the_first_entry_reports_begin_with_that_entry(
+    start: str, kind: str, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    since = of_late(harvest)
+    config |= {"replication_start_date": start, "report_period": kind, "report_lookback_days": 20}
+    first = sync(config, ONE_OF_EACH)
+    expected = periods(since, today(harvest), kind)
+    assert {name: asked(harvest, name) for name in ONE_OF_EACH} == dict.fromkeys(ONE_OF_EACH, expected)
+    assert lists_asked(harvest) <= 2 * 13
+    rows = reports(harvest, kind, since=since)
+    for name in ONE_OF_EACH:
+        assert keyed(name, first.records(name)) == keyed(name, rows[name]), name
+    harvest.requests.clear()
+    second = sync(config, ONE_OF_EACH, first.state)
+    again = periods(today(harvest) - 20 * DAY, today(harvest), kind)
+    assert {name: asked(harvest, name) for name in ONE_OF_EACH} == dict.fromkeys(ONE_OF_EACH, again)
+    assert lists_asked(harvest) <= 2
+    assert second.states == first.states
+
+
+@pytest.mark.parametrize("kind", ["week", "month", "year"])
+@pytest.mark.parametrize("has_start", [False, True], ids=["all time", "a start date"])
+@pytest.mark.parametrize("stray", ["0001-01-01", "0017-05-03", "1990-02-11", "2015-07-15"])
+def test_the_empty_time_around_a_stray_entry_is_not_read(
+    stray: str, has_start: bool, kind: str, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    since, day = of_late(harvest), date.fromisoformat(stray)
+    an_entry(harvest, stray)
+    config |= {"report_period": kind, "report_lookback_days": 20}
+    config |= {"replication_start_date": "1970-01-01"} if has_start else {}
+    first = sync(config, ONE_OF_EACH)
+    assert first.error is None
+    late = periods(since, today(harvest), kind)
+    own = [] if has_start and day.year < 1970 else [period_of(day, kind)] if day.year > 1 else [first_period(kind)]
+    for name in ONE_OF_EACH:
+        assert asked(harvest, name) == [*([] if name.startswith("expenses") else own), *late], name
+    assert lists_asked(harvest) <= 2 * 30
+    held = [row for row in first.records("time_clients") if row["period_start"] == own[0][0].isoformat()] if own else []
+    assert [row["total_hours"] for row in held] == [2.0] * len(own)
+    harvest.requests.clear()
+    second = sync(config, ONE_OF_EACH, first.state)
+    assert {name: asked(harvest, name) for name in ONE_OF_EACH} == dict.fromkeys(
+        ONE_OF_EACH, periods(today(harvest) - 20 * DAY, today(harvest), kind)
+    )
+    assert lists_asked(harvest) <= 5
+    assert second.states == first.states
+
+
+def first_period(kind: str) -> Days:
+    """The first of all, where `period_of` would look at days of before."""
+    return date.min, {"week": date(1, 1, 7), "month": date(1, 1, 31), "year": date(1, 12, 31)}[kind]
+
+
+@pytest.mark.parametrize("start", [{}, {"replication_start_date": "1990-01-01"}], ids=["all time", "a start date"])
+@pytest.mark.parametrize("name", ["time_clients", "time_tasks"])
+def test_what_is_entered_later_for_days_that_were_empty_is_read_once_and_what_is_around_it_is_not(
+    name: str, start: dict[str, str], harvest: Harvest, config: dict[str, Any]
+) -> None:
+    since = of_late(harvest)
+    an_entry(harvest, "1996-03-10")
+    config |= start
+    may_change = periods(today(harvest) - 90 * DAY, today(harvest), "month")
+    spans, state = asked_by(harvest, config, name=name)
+    assert spans == [(date(1996, 3, 1), date(1996, 3, 31)), *periods(since, today(harvest), "month")]
+    for day in ("2003-05-17", "2011-12-31", "1990-01-01"):
+        an_entry(harvest, day)
+        spans, state = asked_by(harvest, config, state, name)
+        assert spans == [period_of(date.fromisoformat(day), "month"), *may_change]
+        assert asked_by(harvest, config, state, name)[0] == may_change
+
+
+def test_a_killed_sync_goes_on_though_an_empty_time_was_left_out(harvest: Harvest, config: dict[str, Any]) -> None:
+    """What is entered meanwhile is read, and what was read and is deleted meanwhile becomes zero."""
+    of_late(harvest, days=80)
+    early = an_entry(harvest, "1996-03-10")
+    late = max(harvest.listed("time_entries"), key=lambda row: row["spent_date"])["spent_date"]
+    config |= {"num_workers": 1}
+    whole = sync(config, ["time_tasks"])
+    for killed in [*kills(whole, "time_tasks")][1:-1:3]:
+        entry = an_entry(harvest, "2003-05-17")
+        result = sync(config, ["time_tasks"], killed.state)
+        rows = keyed("time_tasks", killed.records("time_tasks") + result.records("time_tasks"))
+        assert rows == keyed("time_tasks", reports(harvest, since=date(1996, 3, 1))["time_tasks"])
+        harvest.delete("time_entries", entry)
+    killed = [*kills(whole, "time_tasks")][-2]
+    for row in harvest.listed("time_entries"):
+        if row["id"] != early and row["spent_date"] < late:
+            harvest.delete("time_entries", row["id"])
+    result = sync(config, ["time_tasks"], killed.state)
+    last = {identity("time_tasks", r): r for s in (killed, result) for r in s.records("time_tasks")}
+    rows = keyed("time_tasks", list(last.values()))
+    assert rows == keyed("time_tasks", reports(harvest, since=date(1996, 3, 1))["time_tasks"])
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_the_lists_may_not_be_read_reports_begin_with_the_start_date(
+    status: int, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    since = of_late(harvest)
+    config |= {"replication_start_date": "2021-03-15"}
+    _, state = asked_by(harvest, config)
+    harvest.faults.add(path="/v2/time_entries$", status=status, times=None)
+    everything = periods(date(2021, 3, 1), today(harvest), "month")
+    spans, after = asked_by(harvest, config)
+    assert spans == everything
+    assert asked_by(harvest, config, after)[0] == periods(today(harvest) - 90 * DAY, today(harvest), "month")
+    may_change = periods(today(harvest) - 90 * DAY, today(harvest), "month")
+    left_out = periods(date(2021, 3, 1), since - 31 * DAY, "month")
+    assert asked_by(harvest, config, state)[0] == [*left_out, *may_change]
+
+
+def test_a_start_date_that_is_taken_back_or_moved_reads_no_empty_time(harvest: Harvest, config: dict[str, Any]) -> None:
+    since = of_late(harvest)
+    an_entry(harvest, "1996-03-10")
+    may_change = periods(today(harvest) - 90 * DAY, today(harvest), "month")
+    late, early = ({**config, "replication_start_date": day} for day in ("2001-01-01", "1990-01-01"))
+    spans, state = asked_by(harvest, late)
+    assert spans == periods(since, today(harvest), "month")
+    stray = period_of(date(1996, 3, 10), "month")
+    assert asked_by(harvest, early, state)[0] == [stray, *may_change]
+    spans, state = asked_by(harvest, config, state)
+    assert spans == [stray, *may_change]
+    spans, state = asked_by(harvest, early, state)
+    assert spans == may_change
+    assert asked_by(harvest, config, state)[0] == may_change
+
+
+def test_the_state_of_a_version_that_knew_no_gaps_is_continued(harvest: Harvest, config: dict[str, Any]) -> None:
+    """That version had found nothing of before 1990, and had read all from there on."""
+    of_late(harvest)
+    may_change = periods(today(harvest) - 90 * DAY, today(harvest), "month")
+    for begin in ({"first": "1990-01-01"}, {"from": "1995-01-01"}):
+        moment = f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        before = {"period_end": moment, "period": "month", "read_by": "1 administrator", "subjects": {}, **begin}
+        start = {"replication_start_date": "1995-01-01"} if "from" in begin else {}
+        spans, state = asked_by(harvest, {**config, **start}, state_of("time_clients", before))
+        assert spans == may_change
+        assert asked_by(harvest, {**config, **start}, state)[0] == may_change
+    before = {**before, "first": "1990-01-01"}
+    del before["from"]
+    an_entry(harvest, "0017-05-03")
+    spans, state = asked_by(harvest, config, state_of("time_clients", before))
+    assert spans == [period_of(date(17, 5, 3), "month"), *may_change]
+    assert asked_by(harvest, config, state)[0] == may_change
+
+
 @pytest.mark.parametrize("kind", ["day", "week", "month", "year"])
 def test_no_more_than_365_days_are_ever_asked_for(kind: str, harvest: Harvest, config: dict[str, Any]) -> None:
     start = "2026-02-01" if kind == "day" else "2023-06-15"
@@ -160,6 +325,7 @@ def test_no_more_than_365_days_are_ever_asked_for(kind: str, harvest: Harvest, c
 
 
 def test_a_leap_year_comes_as_two_halves(harvest: Harvest, config: dict[str, Any]) -> None:
+    an_entry(harvest, "2023-12-31")
     spans, _ = asked_by(harvest, {**config, "report_period": "year", "replication_start_date": "2023-12-31"})
     assert [[str(day) for day in span] for span in spans] == [
         ["2023-01-01", "2023-12-31"],
@@ -175,6 +341,8 @@ def test_a_leap_year_comes_as_two_halves(harvest: Harvest, config: dict[str, Any
 def test_an_idle_sync_asks_for_the_periods_that_may_still_change_and_nothing_else(
     gap: int, kind: str, harvest: Harvest, config: dict[str, Any]
 ) -> None:
+    an_entry(harvest, "2026-01-01")
+    harvest.add("expenses", spent_date="2026-01-01")
     config |= {"report_period": kind, "report_lookback_days": 20, "replication_start_date": "2026-01-01"}
     first = sync(config, REPORTS)
     read_on = today(harvest)
@@ -379,7 +547,6 @@ def test_a_state_says_how_far_the_report_is_and_in_which_periods(harvest: Harves
         "period_end": f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}",
         "account": str(harvest.account_id),
         "period": "month",
-        "read_by": f"{harvest.token.partition('.')[0]} administrator",
         "from": "2026-01-01",
         "include_fixed_fee": True,
     }
@@ -524,7 +691,7 @@ def test_a_subject_is_one_row_where_its_currency_is_not_shown(
     assert len(asked(harvest, "time_tasks")) == 1
 
 
-def test_rows_that_nothing_tells_apart_leave_no_doubt_of_what_is_gone(
+def test_rows_that_nothing_tells_apart_leave_no_doubt_of_how_many_there_are(
     harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     a_task_in_two_currencies(harvest, config, hours=(2.0, 2.0))
@@ -540,7 +707,7 @@ def test_rows_that_nothing_tells_apart_leave_no_doubt_of_what_is_gone(
     assert [
         [row["total_hours"] for row in result.records("time_tasks") if row["task_id"] == task]
         for result in (first, second)
-    ] == [[1], [0]]
+    ] == [[1], []]
     assert "announced" not in caplog.text
 
 
@@ -612,17 +779,70 @@ def test_a_report_whose_length_is_in_doubt_makes_nothing_zero(harvest: Harvest, 
     assert not any(map(is_zero, sync(config, ["time_tasks"], first.state).records("time_tasks")))
 
 
+# Of what a user does not see.
+
+
+def told_of_rows_not_shown(caplog: pytest.LogCaptureFixture) -> int:
+    """How many lines say that rows keep their last numbers."""
+    return sum("They keep their last numbers" in message for message in caplog.messages)
+
+
 @pytest.mark.parametrize("role", ["member", "manager"])
 def test_what_another_user_does_not_see_becomes_no_zero(
     role: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = sync(config, ["time_team"])
+    before = sync(config, ["time_team", "time_tasks"])
+    assert told_of_rows_not_shown(caplog) == 0
     config["credentials"]["api_token"] = harvest.token_for(role)
-    after = sync(config, ["time_team"], before.state)
+    after = sync(config, ["time_team", "time_tasks"], before.state)
     assert after.counts["time_team"] > 0
     assert {row["user_id"] for row in after.records("time_team")} < {r["user_id"] for r in before.records("time_team")}
-    assert not any(map(is_zero, after.records("time_team")))
-    assert "time_team: read by another user than before" in caplog.text
+    assert not any(map(is_zero, after.records("time_team") + after.records("time_tasks")))
+    assert told_of_rows_not_shown(caplog) == 1
+
+
+def a_manager(harvest: Harvest, config: dict[str, Any], *, of_a_project: bool) -> tuple[int, int]:
+    """Lets a manager read. Returns the manager, and somebody whose time the manager sees: in a project, or at all."""
+    config["credentials"]["api_token"] = harvest.token_for("manager")
+    user = harvest.oauth.user_of(config["credentials"]["api_token"], harvest.clock.now())
+    slots = harvest.listed("user_assignments")
+    for slot in slots:
+        if slot["user"]["id"] == user:
+            harvest.update("user_assignments", slot["id"], is_project_manager=of_a_project)
+    mates = harvest.state.teammates[user]
+    projects = [slot["project"] for slot in slots if slot["user"]["id"] == user and slot["is_active"]]
+    others = [slot for slot in slots if slot["user"]["id"] not in (user, *mates) and slot["project"] in projects]
+    seen = others[0] if of_a_project else next(slot for slot in slots if slot["user"]["id"] == mates[0])
+    an_entry(harvest, "2026-02-10", user_id=seen["user"]["id"], project_id=seen["project"]["id"])
+    return user, seen["user"]["id"]
+
+
+@pytest.mark.parametrize("loss", ["teammate", "project", "role"])
+def test_what_a_user_sees_no_longer_becomes_no_zero(
+    loss: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And once an administrator reads, all is right: only what is gone becomes zero."""
+    names, administrators = ["time_team", "expenses_team"], deepcopy(config)
+    manager, seen = a_manager(harvest, config, of_a_project=loss == "project")
+    own = an_entry(harvest, "2026-02-10", user_id=manager)
+    first = sync(config, names)
+    assert {manager, seen} <= {row["user_id"] for row in first.records("time_team")}
+    harvest.delete("time_entries", own)
+    if loss == "teammate":
+        harvest.state.teammates[manager].remove(seen)
+    for slot in harvest.listed("user_assignments"):
+        if loss == "project" and slot["user"]["id"] == manager:
+            harvest.update("user_assignments", slot["id"], is_project_manager=False)
+    harvest.update("users", manager, access_roles=["member" if loss == "role" else "manager"])
+    second = sync(config, names, first.state)
+    assert seen not in {row["user_id"] for row in second.records("time_team") if row["period_start"] == "2026-02-01"}
+    assert not any(map(is_zero, second.records("time_team")))
+    assert told_of_rows_not_shown(caplog) == 1
+    last = sync(administrators, names, second.state)
+    held = {identity("time_team", row): row for s in (first, second, last) for row in s.records("time_team")}
+    rows = [keyed("time_team", rows) for rows in (list(held.values()), reports(harvest)["time_team"])]
+    held, expected = ({key: row for key, row in found.items() if key[-1] >= "2025-12-01"} for found in rows)
+    assert held == expected
 
 
 def test_reports_of_a_month_come_to_its_time_entries(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -731,6 +951,7 @@ def test_what_changed_after_a_kill_is_read_by_the_sync_that_goes_on(harvest: Har
 def test_a_start_date_that_moves_back_after_a_kill_leaves_what_was_read(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
+    an_entry(harvest, "2025-05-01")
     late, early = ({**config, "replication_start_date": day} for day in ("2025-06-01", "2025-05-01"))
     *_, killed, _ = kills(sync(late, ["time_clients"]), "time_clients")
     assert "unfinished" in killed.states["time_clients"]
@@ -798,27 +1019,34 @@ def test_a_full_refresh_leaves_no_checkpoint_and_reads_everything(harvest: Harve
 # Manners.
 
 
-def test_the_log_says_how_many_requests_are_planned_and_how_long_they_take(
-    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("percent", "limit", "minutes"), [(None, 100, 31), (50, 50, 61), (1, 1, 3017)])
+def test_one_line_says_how_many_requests_all_reports_take_and_how_long_by_the_limit_that_is_used(
+    percent: int | None,
+    limit: int,
+    minutes: int,
+    harvest: Harvest,
+    config: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(budget, "REQUESTS", 10)
-    monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=10))
-    monkeypatch.setattr("source_harvest.gate.Gate.nap", lambda *_: None)
-    monkeypatch.setattr(budget, "REPORTS_WINDOW", timedelta(seconds=1.5))
+    monkeypatch.setattr(budget, "REQUESTS", 100)
+    monkeypatch.setattr("source_harvest.budget.Limit.wait", lambda *_: None)
+    monkeypatch.setattr("source_harvest.budget.Limit.take", lambda _: budget.Turn(0.0))
+    config |= {"replication_start_date": "2024-03-01", "include_fixed_fee": True}
+    refused = state_of("time_team", {"period_end": "2026-01-01T00:00:00Z", "period": "year"})
     caplog.set_level(logging.INFO)
-    sync({**config, "replication_start_date": "2025-04-01"}, ["time_clients"])
-    planned = len(periods(date(2025, 4, 1), today(harvest), "month"))
-    assert (
-        f"time_clients: {planned} requests planned, one for each month; {planned} with the reports before it, about "
-        "1 minutes at 100 in 15"
-    ) in caplog.text
+    sync({**config, **({"rate_limit_percent": percent} if percent else {})}, [*REPORTS, "project_budget"], refused)
+    planned = sum("/reports/" in request.path for request in harvest.requests)
+    lines = [message for message in caplog.messages if "requests for reports" in message]
+    told = f"about {minutes} minutes: {planned} requests for reports at {limit} in 15 minutes"
+    assert lines == [f"The reports of this sync take {told}"]
+    assert planned > 150
 
 
 @pytest.mark.parametrize(("requests", "minutes"), [(1, 0), (100, 0), (101, 16), (200, 16), (201, 31), (1000, 136)])
 def test_as_many_minutes_are_told_as_the_limit_makes_it_take(requests: int, minutes: int) -> None:
     limit = budget.Limit("limit", 100, budget.REPORTS_WINDOW, budget.REPORTS_SLACK, budget.REPORTS_DEFAULT_WAIT)
-    assert limit.plan(requests) == (requests, minutes)
-    assert limit.plan(100)[0] == requests + 100
+    assert limit.minutes_for(requests) == minutes
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])
@@ -830,7 +1058,7 @@ def test_other_streams_are_read_while_reports_wait_for_their_limit(
     monkeypatch.setattr(budget, "SLACK", timedelta(0))
     monkeypatch.setattr(budget, "REPORTS_WINDOW", timedelta(seconds=1))
     monkeypatch.setattr(budget, "REPORTS_SLACK", timedelta(0))
-    config |= {"num_workers": num_workers, "replication_start_date": "2025-09-01"}
+    config |= {"num_workers": num_workers, "replication_start_date": "2025-08-01"}
     others = ["clients", "invoices", "invoice_messages", "time_entries", "users"]
     result = sync(config, [*others, "time_clients", "time_tasks"])
     assert result.statuses == dict.fromkeys([*others, "time_clients", "time_tasks"], "COMPLETE")
@@ -838,7 +1066,7 @@ def test_other_streams_are_read_while_reports_wait_for_their_limit(
     last = max(index for index, path in enumerate(paths) if "/reports/" not in path)
     assert sum("/reports/" in path for path in paths[:last]) <= 5
     at = [request.at for request in harvest.requests if "/reports/" in request.path]
-    assert len(at) == 14
+    assert len(at) == 16
     assert all(later - earlier > 0.9 for earlier, later in zip(at, at[5:], strict=False))
 
 
@@ -861,7 +1089,7 @@ def test_reports_do_not_queue_behind_what_hangs_on_all_invoices(
 ) -> None:
     """Harvest allows reports beside other requests, so their limit is used from the beginning on."""
     harvest.latency = 0.01
-    config |= {"num_workers": num_workers, "replication_start_date": "2025-11-01"}
+    config |= {"num_workers": num_workers, "replication_start_date": "2025-10-01"}
     for _ in range(60):
         harvest.add("invoices", client_id=harvest.listed("clients")[0]["id"])
     result = sync(config, ["invoice_messages", "invoice_payments", "time_clients"])
@@ -869,7 +1097,7 @@ def test_reports_do_not_queue_behind_what_hangs_on_all_invoices(
     paths = [request.path for request in harvest.requests]
     reports_at = [index for index, path in enumerate(paths) if "/reports/" in path]
     visits_at = [index for index, path in enumerate(paths) if path.endswith(("/messages", "/payments"))]
-    assert len(reports_at) == 5
+    assert len(reports_at) == 6
     assert reports_at[-1] < visits_at[len(visits_at) // 2]
 
 

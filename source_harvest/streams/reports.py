@@ -141,6 +141,7 @@ class Uninvoiced(ReportStream):
     readable_by = Invoices.readable_by
     subject = "project_id"
     counts = (TimeEntries, Expenses)
+    lists_idle_subjects = True
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
 
@@ -161,7 +162,7 @@ class ProjectBudget(DayStream):
 
     @override
     def slices(self, reader: "Reader", began: datetime) -> Iterator[Slice]:
-        self._transport.plan_reports(1)
+        self._transport.report_plan.add(self.name, 1)
         yield {}
 
     @override
