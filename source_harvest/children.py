@@ -16,7 +16,7 @@ from typing_extensions import override
 from source_harvest.answer import Row
 from source_harvest.bookmark import OVERLAP, Bookmark, timestamp
 from source_harvest.errors import Place
-from source_harvest.inhabitants import Groups, Inhabitants, part_of
+from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
 from source_harvest.records import changed_since
 from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
@@ -95,7 +95,7 @@ class BelowEachParent(HarvestStream):
         return ()
 
     @override
-    def members(self, rows: list[Row]) -> Iterable[tuple[int, set[int]]]:
+    def members(self, rows: list[Row]) -> Iterable[Members]:
         return ()  # the rows of its list are the parents
 
     @override

@@ -89,6 +89,10 @@ def module_is_off(place: Place, said: str) -> HarvestError:
     )
 
 
+# What is raised where a value is not what it is documented to be.
+UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
+
+
 @contextmanager
 def as_documented(place: Place) -> Iterator[None]:
     """Around what trusts the shape of Harvest's rows: where they are not as documented, one clear sentence says so.
@@ -97,7 +101,7 @@ def as_documented(place: Place) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+    except UNDOCUMENTED as error:
         what = f"{type(error).__name__}: {brief(str(error))}"
         message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
         raise HarvestError(message, FailureType.system_error) from error

@@ -13,7 +13,7 @@ from airbyte_cdk.sources.types import Record
 from source_harvest.answer import Page, Row
 from source_harvest.bookmark import OVERLAP, timestamp
 from source_harvest.census import CensusStream
-from source_harvest.errors import as_documented, config_error
+from source_harvest.errors import HarvestError, as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.reader import Reader
 from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Piece, Span, cut, merged, missing
@@ -205,11 +205,19 @@ class Listing:
             if self._whole:
                 stream.take_whole(type(self._source), rows)
                 continue
-            count = 0
-            for row in stream.take(type(self._source), rows, reader):
-                count += 1
-                yield Record(data=row, stream_name=stream.name)
-            reader.count(count)
+            yield from self._records_of(reader, rows)
+
+    def _records_of(self, reader: Reader, rows: list[Row]) -> Iterator[Record]:
+        """The records of one reader. What is at odds in them fails its stream, and neither the list nor another."""
+        stream, count = reader.stream, 0
+        try:
+            with as_documented(stream.place):
+                for row in stream.take(type(self._source), rows, reader):
+                    count += 1
+                    yield Record(data=row, stream_name=stream.name)
+        except HarvestError as error:
+            stream.odd_rows.fail(error)
+        reader.count(count)
 
     def _not_yet_seen(self, rows: list[Row]) -> list[Row]:
         """The rows without those that come a second time, when the list is caught up with."""

@@ -46,6 +46,7 @@ class StreamPartitions(PartitionGenerator):
             return
         with as_documented(stream.place):
             slices = list(stream.slices(reader, began))
+        stream.odd_rows.check()
         for number, stream_slice in enumerate(slices):
             if reader.is_given_up:
                 return

@@ -16,6 +16,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError, config_error
+from source_harvest.odd_rows import OddRowsError
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Reader:
 
     def finished_span(self, began: datetime, span: Span) -> None:
         """These days of a first read are done; should the sync be killed, the next one goes on from here."""
+        if self.stream.odd_rows.has_failed:
+            return  # they may be days of which it lacks rows
         with self._lock:
             spans = tuple(merged([*self.bookmark.spans, span]))
             self.bookmark = replace(self.bookmark, began=began, spans=spans)
@@ -149,8 +152,9 @@ class Reader:
     def is_news(self, error: HarvestError) -> bool:
         """Whether this is the first time for this stream that it is told."""
         with self._lock:
-            is_news = str(error) not in self._told
-            self._told.add(str(error))
+            told = type(error).__name__ if isinstance(error, OddRowsError) else str(error)
+            is_news = told not in self._told
+            self._told.add(told)
             return is_news
 
     def finish(self, began: datetime) -> None:
@@ -173,6 +177,7 @@ class Reader:
 
     def _end(self) -> None:
         self.is_over.set()
+        self.stream.odd_rows.warn()
         seconds = time.monotonic() - self._began
         requests = self.stream.requests + self.requests_of_others
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)
