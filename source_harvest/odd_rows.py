@@ -45,11 +45,12 @@ class OddRows:
             try:
                 record = record_of(row)
             except UNDOCUMENTED as error:
-                self._note(row, error)
+                self.leave_out_at_odds(row, error)
             else:
                 yield record
 
-    def _note(self, row: Row, error: Exception) -> None:
+    def leave_out_at_odds(self, row: Row, error: Exception) -> None:
+        """One more that lacks more than a key, which a record cannot do without."""
         with self._lock:
             self._at_odds += 1
             self._first = self._first or f"{brief(str(row.get('id')))}: {brief(str(error))}"

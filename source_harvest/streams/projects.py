@@ -62,6 +62,9 @@ class UserProjects(JoinedStream):
         for assignment in lists[ProjectUsers].values():
             made_of = [assignment]
             record = {**assignment, "client": None}
+            if absent := {"project", "user"} - assignment.keys():
+                self.odd_rows.leave_out_at_odds(assignment, KeyError(*absent))
+                continue
             project_id, user_id = id_of(assignment, "project"), id_of(assignment, "user")
             project = None if project_id is None else projects.get(project_id)
             if project_id is not None and project is None and str(assignment.get("created_at")) >= began:
