@@ -59,6 +59,8 @@ def _rows(endpoint: Endpoint, harvest: Harvest, reader: Reader, parent: str, par
     if endpoint.name.startswith("report_"):
         return _report(endpoint.name, harvest, reader, params)
     base = _base(endpoint, harvest, reader, parent)
+    if harvest.rearrange is not None:
+        base = harvest.rearrange(endpoint.name, base)
     sees = reader.sees(endpoint.key)
     test = test_of(endpoint.key, endpoint.filters, params, inclusive=harvest.since_is_inclusive)
     if sees is None and test is None:

@@ -42,7 +42,12 @@ def _test(name: str, key: str, value: str, *, inclusive: bool) -> Test:
         return _since(value, inclusive=inclusive)
     if key in {"from", "to"}:
         field, limit = _BUSINESS_DATE.get(name, "spent_date"), business_date(value).isoformat()
-        return (lambda row: row[field] >= limit) if key == "from" else (lambda row: row[field] <= limit)
+        # A row without a day is on none.
+        return (
+            (lambda row: (row[field] or "") >= limit)
+            if key == "from"
+            else (lambda row: "" < (row[field] or "") <= limit)
+        )
     if key in {"is_active", "is_billed", "is_running"}:
         wanted = value == "true"
         return lambda row: row[key] is wanted

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.arrivals import Request
+    from emulator.state import Row
 
 
 def _all_modules() -> set[str]:
@@ -31,6 +32,7 @@ class Settings:
     since_is_inclusive: bool = True
     totals_in_the_middle: bool = True  # total_pages and total_entries on middle pages by cursor
     sends_undocumented: bool = True
+    rearrange: Callable[[str, list[Row]], list[Row]] | None = None  # a list, by its name, as it comes instead
     sends_user_flags: bool = False  # is_admin and the like, gone since 2022
 
     # The line between client and server.

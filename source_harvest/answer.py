@@ -2,113 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from typing import Any
 
-import orjson
 import requests
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidJSONError
-from typing_extensions import override
-from urllib3 import BaseHTTPResponse
 
 from source_harvest.bookmark import timestamp
-from source_harvest.errors import is_html
-
-Row = dict[str, Any]
+from source_harvest.delivered import NumberSet, Row
+from source_harvest.session import object_of
 
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 
-
-class Answer(requests.Response):
-    """A response whose JSON body is parsed once, however many ask for it.
-
-    It is to be closed when nobody needs the body any more.
-    """
-
-    give_back_room: Callable[[], None] | None = None
-    """What the body takes in memory is free again."""
-
-    @cached_property
-    def body(self) -> Any:
-        """The parsed body.
-
-        Raises `orjson.JSONDecodeError` where it is not JSON.
-        """
-        body = orjson.loads(self.content)
-        self._content = b""  # needed no more, and as large as what came of it
-        return body
-
-    @override
-    def close(self) -> None:
-        give_back, self.give_back_room = self.give_back_room, None
-        if give_back:
-            give_back()
-        super().close()
+# A `Date` of another year than these cannot be: Harvest began in 2006.
+YEARS = range(2006, 2101)
 
 
-class AnswerAdapter(HTTPAdapter):
-    """Makes each response of a `requests.Session` an `Answer`."""
-
-    @override
-    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> Answer:
-        answer = Answer()
-        answer.__dict__.update(super().build_response(req, resp).__dict__)
-        return answer
-
-
-class AnswerSession(requests.Session):
-    """A session whose successful answers are JSON, for certain."""
-
-    def __init__(self, connections: int = 1, make_room: Callable[[], Callable[[], None]] | None = None) -> None:
-        """Keeps so many `connections` open.
-
-        `make_room` returns when there is room in memory for one more body, with what gives the room back.
-        """
-        super().__init__()
-        self._make_room = make_room
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
-
-    @override
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer.
-
-        Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
-        """
-        response = super().send(request, **kwargs)
-        if isinstance(response, Answer) and response.status_code == 200:
-            response.give_back_room = self._make_room() if self._make_room else None
-            try:
-                body_of(response)
-            except orjson.JSONDecodeError as error:
-                response.close()
-                kind = "an HTML page" if is_html(response) else "not JSON"
-                raise InvalidJSONError(f"the answer was {kind}", request=response.request) from error
-        return response
-
-
-def body_of(response: requests.Response) -> Any:
-    """The JSON body of a response that an `AnswerAdapter` built.
-
-    Raises `orjson.JSONDecodeError` where it is not JSON.
-    """
-    if not isinstance(response, Answer):
-        raise TypeError(f"an answer is expected, not a {type(response).__name__}")
-    return response.body
+__all__ = ["Page", "Row", "Tally", "sent_at"]
 
 
 def sent_at(response: requests.Response) -> datetime | None:
-    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds, where it says."""
+    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds.
+
+    None where there is no such header, or none that can be.
+    """
     try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
-    except (KeyError, ValueError):
+        sent = parsedate_to_datetime(response.headers["Date"])
+        sent = sent.replace(tzinfo=sent.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
+    return sent if sent.year in YEARS else None
 
 
 @dataclass(frozen=True)
@@ -130,27 +56,35 @@ class Page:
 
         Raises `ValueError` where the answer is not such a page: half an envelope is never an empty list.
         """
-        body = body_of(response)
+        body = object_of(response)
         if list_key is None:
             list_key, body = "answer", {"answer": [body], "links": {"next": None}}
-        if not isinstance(body, Mapping) or not isinstance(body.get(list_key), list):
-            raise ValueError(f'it has no list "{list_key}"')
-        ids = [field for field in identified_by if field.endswith("id")]
-        if not all(isinstance(row, dict) and all(type(row.get(id_)) is int for id_ in ids) for row in body[list_key]):
-            raise ValueError(f'its list "{list_key}" has an entry without an id that is a whole number')
-        links = body.get("links")
-        if not isinstance(links, Mapping) or "next" not in links:
+        rows = _rows(body.get(list_key), list_key, identified_by)
+        links, entries = body.get("links"), body.get("total_entries")
+        if not isinstance(links, dict) or not isinstance(links.get("next", 0), str | None):
             raise ValueError('it has no link "next", so the end of the list cannot be told')
-        entries, sent = body.get("total_entries"), sent_at(response)
+        if not isinstance(entries, int | None):
+            raise ValueError('its "total_entries" is no whole number')
+        sent = sent_at(response)
         # Without Harvest's clock the local one serves, set back.
         moment = sent or datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
         return cls(
-            rows=body[list_key],
-            entries=entries if isinstance(entries, int) else None,
+            rows=rows,
+            entries=entries,
             next_url=links["next"],
             sent=sent,
             moment=moment - timedelta(seconds=int(response.elapsed.total_seconds())),
         )
+
+
+def _rows(rows: Any, list_key: str, identified_by: tuple[str, ...]) -> list[Row]:
+    if not isinstance(rows, list):
+        raise ValueError(f'it has no list "{list_key}"')
+    for field in identified_by:
+        kind, text = (int, "a whole number") if field.endswith("id") else (str, "text")
+        if not all(isinstance(row, dict) and type(row.get(field)) is kind for row in rows):
+            raise ValueError(f'its list "{list_key}" has an entry without an {field} that is {text}')
+    return rows
 
 
 class Tally:
@@ -164,32 +98,36 @@ class Tally:
     def __init__(self, identity: Callable[[Row], Hashable], before: Tally | None = None, *, is_filtered: bool) -> None:
         """`identity` tells rows apart. `before` is the tally of the reading before, where the list is read again."""
         self._identity = identity
-        self._before = before
-        self.ids: set[Hashable] = set()
-        self._seen = set(before.ids) if before else set()  # these have not come meanwhile
-        self.handed_on: dict[Hashable, str | None] = before.handed_on if before else {}
+        self.ids: NumberSet = NumberSet()
+        self._before: NumberSet = before.ids if before else NumberSet()
+        self._is_first = before is None
+        self._on_first_page: set[int] = set()
         self._column = "updated_at" if is_filtered else "created_at"
         self._began: str | None = None
         self._announced: list[int] = []
         self._pages = 0
         self._has_newcomers = False
+        self._has_others = False
 
     def add(self, page: Page) -> None:
-        """One page more. Rows that the reading before handed on, and that did not change, are taken off it."""
+        """One page more."""
         self._pages += 1
+        ids = [hash(self._identity(row)) for row in page.rows]
         if self._began is None:
             self._began = timestamp(page.moment)
-            self._seen.update(map(self._identity, page.rows))
+            self._on_first_page = set(ids)
         elif not self._has_newcomers:
-            newcomers = (self._identity(row) for row in page.rows if (row.get(self._column) or "") >= self._began)
-            self._has_newcomers = not self._seen.issuperset(newcomers)
-        self.ids.update(map(self._identity, page.rows))
+            newcomers = (id_ for id_, row in zip(ids, page.rows, strict=True) if self._is_later(row))
+            self._has_newcomers = any(id_ not in self._on_first_page and id_ not in self._before for id_ in newcomers)
+        if not self._is_first and not self._has_others:
+            self._has_others = any(id_ not in self._before for id_ in ids)
+        for id_ in ids:
+            self.ids.add(id_)
         if page.entries is not None:
             self._announced.append(page.entries)
-        if self._before:
-            handed_on, identity = self.handed_on, self._identity
-            page.rows[:] = [row for row in page.rows if handed_on.get(identity(row)) != row.get("updated_at", "")]
-        self.handed_on.update((self._identity(row), row.get("updated_at")) for row in page.rows)
+
+    def _is_later(self, row: Row) -> bool:
+        return (row.get(self._column) or "") >= (self._began or "")
 
     @property
     def is_complete(self) -> bool:
@@ -206,7 +144,7 @@ class Tally:
     @property
     def is_as_before(self) -> bool:
         """Whether nothing came or went since the reading before, so that the announced numbers must be wrong."""
-        return self._before is not None and self.ids == self._before.ids
+        return not self._is_first and not self._has_others and len(self.ids) == len(self._before)
 
     def __str__(self) -> str:
         first, last = self._announced[0], self._announced[-1]

@@ -17,10 +17,6 @@ from source_harvest.spans import Span
 if TYPE_CHECKING:
     from source_harvest.stream import HarvestStream
 
-# Asked for again at the start of an incremental read, because a change shows in Harvest's lists a little later than
-# its time says. The rows that come twice are the same rows, and their key removes them.
-OVERLAP = timedelta(minutes=1)
-
 # The keys of states that Airbyte's earlier connector left for streams that it read per parent.
 PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "lookback_window"}
 
@@ -45,6 +41,10 @@ class Bookmark:
     """When the read began that was not finished."""
     spans: tuple[Span, ...] = ()
     """The days of it that were finished."""
+    entries: int | None = None
+    """How many rows its list had when it began, where that is known."""
+    found: int = 0
+    """How many of these the finished days delivered."""
     up_to_parent: int = 0
     """The last parent of it that was visited, in ascending order of their ids."""
     start: str | None = None
@@ -66,15 +66,13 @@ class Bookmark:
         """Whether no change since this start was left out."""
         return self.start is None or (start is not None and start >= self.start)
 
-    @property
-    def since(self) -> str | None:
-        """The earliest change that may not have been delivered yet."""
-        return timestamp(self.cursor - OVERLAP) if self.cursor else None
+    def since(self, overlap: timedelta) -> str | None:
+        """The earliest change that may not have been delivered yet, where none shows later than the overlap."""
+        return timestamp(self.cursor - overlap) if self.cursor else None
 
-    @property
-    def children_since(self) -> str | None:
+    def children_since(self, overlap: timedelta) -> str | None:
         """The same for what is below parents, of which most are not visited in most syncs."""
-        return timestamp(self.all_parents - OVERLAP) if self.all_parents else None
+        return timestamp(self.all_parents - overlap) if self.all_parents else None
 
     def state(self, cursor_field: str) -> dict[str, Any]:
         """As the platform keeps it."""
@@ -88,6 +86,8 @@ class Bookmark:
             unfinished: dict[str, Any] = {"began": timestamp(self.began)}
             if self.spans:
                 unfinished["spans"] = [span.ends for span in self.spans]
+            if self.entries is not None:
+                unfinished |= {"entries": self.entries, "found": self.found}
             if self.up_to_parent:
                 unfinished["up_to_parent"] = self.up_to_parent
             found["unfinished"] = unfinished
@@ -124,7 +124,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
     known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "start"}
     unfinished = state.get("unfinished", {})
-    if state.keys() - known or unfinished.keys() - {"began", "spans", "up_to_parent"}:
+    if state.keys() - known or unfinished.keys() - {"began", "spans", "entries", "found", "up_to_parent"}:
         raise ValueError("a key that is not known")
     return Bookmark(
         cursor=None
@@ -132,6 +132,8 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
         else _moment(state.get(cursor_field, state.get("updated_at"))),
         began=_moment(unfinished["began"]) if unfinished else None,
         spans=tuple(Span.of(ends) for ends in unfinished.get("spans", ())),
+        entries=int(unfinished["entries"]) if "entries" in unfinished else None,
+        found=int(unfinished.get("found", 0)),
         up_to_parent=int(unfinished.get("up_to_parent", 0)),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
         living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,

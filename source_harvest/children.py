@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from source_harvest.answer import Row
-from source_harvest.bookmark import OVERLAP, Bookmark, timestamp
+from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.errors import Place
 from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
 from source_harvest.records import changed_since
@@ -115,7 +115,7 @@ class BelowEachParent(HarvestStream):
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
-        for page in self.complete_pages(stream_slice, doubts.set):
+        for page in self.new_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
             if self.census and self.census.visited(self, parent_id, page.rows) and self.cursor_column:
                 self._checkpoint()  # or a sync that is killed would not know what it delivered
@@ -182,14 +182,14 @@ class ChildStream(BelowEachParent):
 
     @override
     def since(self, bookmark: Bookmark) -> str | None:
-        return bookmark.children_since
+        return bookmark.children_since(self.overlap)
 
     @override
     def list_since(self, reader: Reader) -> str | None:
         # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
         # vain, or the visits that are due are made by the next sync.
         self._has_whole_list = self._due(reader, datetime.now(timezone.utc)) is not Visit.CHANGED
-        return None if self._has_whole_list else reader.bookmark.since
+        return None if self._has_whole_list else reader.bookmark.since(self.overlap)
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
@@ -223,7 +223,7 @@ class ChildStream(BelowEachParent):
         if self._visit is Visit.ALL:
             yield from (id_ for id_ in ids if id_ > bookmark.up_to_parent)
             ids = [id_ for id_ in ids if id_ <= bookmark.up_to_parent]
-        changed = timestamp((bookmark.began or bookmark.cursor or began) - OVERLAP)
+        changed = timestamp((bookmark.began or bookmark.cursor or began) - self.overlap)
         recent = timestamp(began - RECENTLY)
         for id_ in ids:
             parent = self._parents[id_]

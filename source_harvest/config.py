@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ class Settings:
     """Facts updated before this moment, in UTC, are left out."""
     num_workers: int
     """How many requests may be under way at once."""
+    lookback: timedelta
+    """How far before the last sync the next one begins to ask, for changes that show later than their time says."""
     rate_limit_percent: int
     """How much of Harvest's rate limit to use, in percent."""
     child_full_read_days: int
@@ -64,6 +67,7 @@ class Settings:
             account=_account(config.get("account_id")),
             start=_moment(config, "replication_start_date"),
             num_workers=_number(config, "num_workers", spec),
+            lookback=timedelta(minutes=_number(config, "lookback_minutes", spec)),
             rate_limit_percent=_number(config, "rate_limit_percent", spec),
             child_full_read_days=_number(config, "child_full_read_days", spec),
             report_period=config.get("report_period") or spec["properties"]["report_period"]["default"],

@@ -3,7 +3,8 @@
 import logging
 import math
 from collections.abc import Iterator
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -11,7 +12,7 @@ from threading import Event, Lock
 from airbyte_cdk.sources.types import Record
 
 from source_harvest.answer import Page, Row
-from source_harvest.bookmark import OVERLAP, timestamp
+from source_harvest.bookmark import timestamp
 from source_harvest.census import CensusStream
 from source_harvest.errors import HarvestError, as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
@@ -21,6 +22,9 @@ from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
 
+# So far a state may be ahead of Harvest's clock before it is from the future.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
 
 class Listing:
     """The reading of one list, in pieces. No page is kept: each is handed to all readers and forgotten.
@@ -28,6 +32,9 @@ class Listing:
     The first read of a list that has a business date is cut into spans of days while it turns out to be long. Each
     span is a checkpoint; a read that was killed goes on with the days that are missing, and in the end asks once more
     for what changed since its first attempt began.
+
+    No order of the list is trusted: where the spans found fewer of its entries than were announced when the read
+    began, as where an entry has no day, the list is read once more as one, page by page.
     """
 
     def __init__(
@@ -58,9 +65,10 @@ class Listing:
         self._is_resumed = False
         self._catch_up_since: str | None = None
         self._must_catch_up = False  # entries may move from days not yet read to days already read
-        self._recent: set[tuple[int, str]] = set()  # entries and their moments that a catch-up would find again
-        self._announced: int | None = None  # entries of the whole list, by its first answer
-        self._found = 0
+        self._must_count = False  # it was cut into spans, which may have missed entries
+        self._delivered = source.delivered_rows()
+        self._announced: int | None = None  # entries of the whole list, by the first answer of its first attempt
+        self._found = 0  # of these, in all attempts
 
     @property
     def requests(self) -> int:
@@ -90,9 +98,8 @@ class Listing:
         self._is_resumed = bool(began) and all(others)
         if self._is_resumed:
             self._began = min(began)
-            self._catch_up_since = min([timestamp(self._began - OVERLAP), *filter(None, others)])
-            gaps = (gap for reader in unfinished for gap in missing(reader.bookmark.spans))
-            pieces = [Piece(span) for span in merged(gaps)]
+            self._catch_up_since = min([timestamp(self._began - self._source.overlap), *filter(None, others)])
+            pieces = [Piece(span) for span in self._go_on(unfinished, self._began)]
             self._must_catch_up = bool(pieces)
         else:
             pieces = [Piece()]
@@ -101,6 +108,17 @@ class Listing:
         pieces = pieces or [self._changes()]
         self._unread = len(pieces)
         return pieces
+
+    def _go_on(self, readers: list[Reader], began: datetime) -> list[Span]:
+        """The days that not all of the readers delivered. What was counted holds where they agree on the others."""
+        gaps = merged(gap for reader in readers for gap in missing(reader.bookmark.spans))
+        done = missing(gaps)
+        agreed = next((b for b in (r.bookmark for r in readers) if b.began == began and list(b.spans) == done), None)
+        self._must_count = True
+        self._announced, self._found = (agreed.entries, agreed.found) if agreed else (None, 0)
+        for reader in readers:
+            reader.go_on(began, done, self._announced, self._found)
+        return gaps
 
     def more_pieces(self) -> Iterator[Piece]:
         """What turns out to be left, until there will be no more."""
@@ -146,7 +164,7 @@ class Listing:
 
     def _read(self, piece: Piece) -> Iterator[Record]:
         since = piece.changed_since or self._since
-        entries: int | None = None
+        is_first, found = True, 0
         for page in self._source.complete_pages({"updated_since": since, **piece.span.params}, self._doubts.set):
             self._gate.check()
             if self._began is None:
@@ -154,21 +172,23 @@ class Listing:
                 if self._since != since:
                     self._put_off([piece])
                     return
-            elif self._is_resumed and page.sent and page.sent + OVERLAP < self._began:
+            elif self._is_resumed and page.sent and page.sent + self._tolerance < self._began:
                 raise config_error(f"The state of {self._source.name} is from the future. Clear it to read it anew.")
-            if entries is None and (parts := self._cut(piece, page))[1]:
+            if is_first and (parts := self._cut(piece, page))[1]:
                 yield from self._read_newest(page, *parts)
                 return
+            is_first = False
+            found += self._count(page.rows)
             yield from self._records(page.rows)
-            entries = len(page.rows) if page.entries is None else page.entries
-        self._finished(piece, entries or 0)
+        self._finished(piece, found)
 
     def _read_newest(self, page: Page, done: Span | None, rest: list[Span]) -> Iterator[Record]:
         """The days that the first page of a long span holds for certain; the rest of it will be read in pieces."""
         if done:
-            rows = [row for row in page.rows if self._day(row) >= (done.first or date.min)]
+            rows = [row for row in page.rows if (self._day(row) or date.min) >= (done.first or date.min)]
+            found = self._count(rows)
             yield from self._records(rows)
-            self._finished(Piece(done), len(rows))
+            self._finished(Piece(done), found)
         self._must_catch_up = True
         self._put_off([Piece(part) for part in rest])
 
@@ -180,24 +200,42 @@ class Listing:
             self._more.put(piece)
 
     def _cut(self, piece: Piece, page: Page) -> tuple[Span | None, list[Span]]:
-        """As `spans.cut`; no parts where a span is better read page by page."""
+        """As `spans.cut`; no parts where a span is better read page by page, or its page is not newest first."""
         is_read_whole = self._is_counted or any(reader.is_first_read for reader in self._readers)
-        if not (is_read_whole and self._source.business_date and page.entries and page.rows) or piece.changed_since:
+        if not (is_read_whole and self._source.business_date and page.entries and page.rows):
+            return None, []
+        if piece.changed_since or piece.as_one:
             return None, []
         share = (self._announced or 0) / len(page.rows) / SPANS_PER_LIST
         pages_left = math.ceil(page.entries / len(page.rows)) - 1
         if pages_left < max(PAGES_PER_SPAN, share):
             return None, []
-        days = [self._day(row) for row in page.rows]
+        days = [day for row in page.rows if (day := self._day(row)) and piece.span.covers(day, day)]
         # The order of the list was observed, and is documented nowhere (B50 of docs/harvest-behaviour.md).
-        is_newest_first = all(newer >= older for newer, older in pairwise(days))
-        return cut(piece.span, days, pages_left) if is_newest_first else (None, [])
+        is_newest_first = len(days) == len(page.rows) and all(newer >= older for newer, older in pairwise(days))
+        if not is_newest_first:
+            return None, []
+        self._must_count = True
+        return cut(piece.span, days, pages_left)
 
-    def _day(self, row: Row) -> date:
-        return date.fromisoformat(row[self._source.business_date])
+    def _day(self, row: Row) -> date | None:
+        with suppress(ValueError, TypeError):
+            return date.fromisoformat(row.get(self._source.business_date))  # type: ignore[arg-type]
+        return None
+
+    def _count(self, rows: list[Row]) -> int:
+        """How many of the rows are among the entries that the list had when its read began, and were not counted.
+
+        In a read that goes on, those that changed since it began may have been counted before their day did.
+        """
+        if not self._must_count:
+            return 0
+        column = "updated_at" if self._is_resumed else "created_at"
+        began = timestamp(self._began) if self._began else ""
+        return self._delivered.count(row for row in rows if (row.get(column) or "") < began)
 
     def _records(self, rows: list[Row]) -> Iterator[Record]:
-        rows = self._not_yet_seen(rows)
+        rows = self._delivered.new(rows)
         if self._census:
             self._census.saw(type(self._source), rows)
         for reader in self._readers:
@@ -213,19 +251,12 @@ class Listing:
         try:
             with as_documented(stream.place):
                 for row in stream.take(type(self._source), rows, reader):
-                    count += 1
-                    yield Record(data=row, stream_name=stream.name)
+                    if record := reader.record(row):
+                        count += 1
+                        yield record
         except HarvestError as error:
             stream.odd_rows.fail(error)
         reader.count(count)
-
-    def _not_yet_seen(self, rows: list[Row]) -> list[Row]:
-        """The rows without those that come a second time, when the list is caught up with."""
-        since = self._changes().changed_since or ""
-        recent = {(row["id"], row["updated_at"]) for row in rows if (row.get("updated_at") or "") >= since}
-        again = recent & self._recent
-        self._recent |= recent
-        return [row for row in rows if (row["id"], row.get("updated_at")) not in again] if again else rows
 
     def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""
@@ -244,7 +275,7 @@ class Listing:
         for reader in self._readers:
             if type(reader.stream) is type(self._source) and page.entries:
                 reader.expect(page.entries)
-            if page.sent and reader.bookmark.latest > page.sent + OVERLAP:
+            if page.sent and reader.bookmark.latest > page.sent + self._tolerance:
                 logger.warning(
                     "The state of %s is from the future, by Harvest's clock it is %s: reading it anew",
                     reader.stream.name,
@@ -253,37 +284,56 @@ class Listing:
                 reader.start_anew()
         self._since = self._needed()
 
-    def _finished(self, piece: Piece, entries: int) -> None:
+    def _finished(self, piece: Piece, found: int) -> None:
         """A piece was read to its end; where it is not the whole list, that is worth remembering."""
         with self._lock:
-            self._found += entries
+            self._found += found
         if piece.changed_since or piece.span == ALL_DAYS or self._began is None:
             return
         for reader in self._readers:
             if reader.is_first_read and reader.stream.takes_at_once:
-                reader.finished_span(self._began, piece.span)
+                reader.finished_span(self._began, piece.span, self._announced, found)
 
     def _settle(self) -> None:
-        """One piece less is under way. After the last one, what changed meanwhile is read, and then all is over."""
+        """One piece less is under way. After the last one, what is still owed is read, and then all is over."""
         with self._lock:
             self._unread -= 1
             if self._unread:
                 return
-            if self._must_catch_up and self._error is None:
+            if self._error is None and (owed := self._owed()):
                 self._unread = 1
-                self._must_catch_up = False
-                self._more.put(self._changes())
+                self._more.put(owed)
                 return
-        if self._error is None and self._found < (self._announced or 0):
-            logger.warning("%s: %d entries announced, %d found", self._source.name, self._announced, self._found)
-            self._doubts.set()
         if self._census and not (self._error or self._doubts.is_set() or self._is_resumed):
             self._census.read_whole(type(self._source), self._since)
         self._more.put(None)
         self._over.set()
 
+    def _owed(self) -> Piece | None:
+        """What is to be read after all else: first what changed meanwhile, and then the list as one, if it must be."""
+        if self._must_catch_up:
+            self._must_catch_up = False
+            return self._changes()
+        if self._must_count and (self._announced is None or self._found < self._announced):
+            self._must_count = False
+            logger.info(
+                "%s: %d of %s entries were found day by day, so the list is read once more page by page",
+                *(
+                    self._source.name,
+                    self._found,
+                    "an unknown number of" if self._announced is None else self._announced,
+                ),
+            )
+            self._doubts.clear()
+            return Piece(as_one=True)
+        return None
+
     def _changes(self) -> Piece:
         """What changed since the read began, in whichever attempt."""
         if self._began is None:
             raise SyncGivenUpError
-        return Piece(changed_since=self._catch_up_since or timestamp(self._began - OVERLAP))
+        return Piece(changed_since=self._catch_up_since or timestamp(self._began - self._source.overlap))
+
+    @property
+    def _tolerance(self) -> timedelta:
+        return max(self._source.overlap, CLOCK_TOLERANCE)

@@ -10,16 +10,19 @@ from datetime import datetime
 from threading import Event, RLock
 from typing import TYPE_CHECKING
 
+import orjson
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+from airbyte_cdk.sources.types import Record
 
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
-from source_harvest.errors import HarvestError, config_error
+from source_harvest.errors import HarvestError, TriesUsedUpError, brief, config_error
 from source_harvest.odd_rows import OddRowsError
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
+    from source_harvest.answer import Row
     from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
@@ -52,6 +55,7 @@ class Reader:
         self._faults = 0
         self._fault_at = 0.0
         self._told: set[str] = set()
+        self._has_left_out = False
         self._lock = RLock()
         self._began = time.monotonic()
         if bookmark.cursor and not bookmark.account:  # another connector's state says nothing of its start date
@@ -73,10 +77,16 @@ class Reader:
             )
         self._account = account
 
-    def connect(self, emit_state: Callable[[State], None], emit_estimate: Callable[[int], None]) -> None:
-        """Where its states, and estimates of how many rows will come, are to go."""
+    def connect(
+        self,
+        emit_state: Callable[[State], None],
+        emit_estimate: Callable[[int], None],
+        emit_error: Callable[[HarvestError], None],
+    ) -> None:
+        """Where its states, estimates of how many rows will come, and errors beside those raised are to go."""
         self.cursor = StreamCursor(emit_state, self._end)
         self.expect = emit_estimate
+        self._emit_error = emit_error
 
     @property
     def since(self) -> str | None:
@@ -103,15 +113,22 @@ class Reader:
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
-            self.bookmark = replace(self.bookmark, began=None, spans=(), up_to_parent=0)
+            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0, up_to_parent=0)
 
-    def finished_span(self, began: datetime, span: Span) -> None:
-        """These days of a first read are done; should the sync be killed, the next one goes on from here."""
+    def go_on(self, began: datetime, spans: list[Span], entries: int | None, found: int) -> None:
+        """An unfinished read goes on: of so many entries, these days delivered so many."""
+        self.bookmark = replace(self.bookmark, began=began, spans=tuple(spans), entries=entries, found=found)
+
+    def finished_span(self, began: datetime, span: Span, entries: int | None = None, found: int = 0) -> None:
+        """These days of a first read are done; should the sync be killed, the next one goes on from here.
+
+        They delivered so many more of all the entries.
+        """
         if self.stream.odd_rows.has_failed:
             return  # they may be days of which it lacks rows
         with self._lock:
-            spans = tuple(merged([*self.bookmark.spans, span]))
-            self.bookmark = replace(self.bookmark, began=began, spans=spans)
+            spans, found = tuple(merged([*self.bookmark.spans, span])), self.bookmark.found + found
+            self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int) -> None:
@@ -121,6 +138,29 @@ class Reader:
             began = self.bookmark.began or began
             self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent)
             self.checkpoint()
+
+    def record(self, row: Row) -> Record | None:
+        """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""
+        try:
+            orjson.dumps([[row]])  # as deep as in its message
+        except orjson.JSONEncodeError as error:
+            self._leave_out(row, error)
+            return None
+        return Record(data=row, stream_name=self.stream.name)
+
+    def _leave_out(self, row: Row, reason: Exception) -> None:
+        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
+        message = (
+            f"A row of {self.stream.name} ({brief(key)}) cannot be written as JSON ({reason}) and is left out, so the "
+            "stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect the stream."
+        )
+        with self._lock:
+            is_first, self._has_left_out = not self._has_left_out, True
+        self.cursor.fail()
+        if is_first:
+            self._emit_error(HarvestError(message, FailureType.system_error))
+        else:
+            logger.warning(message)
 
     def count(self, rows: int) -> None:
         """So many rows were read."""
@@ -140,7 +180,8 @@ class Reader:
         meanwhile, as often as it is tried, the others would only take their time to fail too.
         """
         with self._lock:
-            if error.failure_type is FailureType.transient_error and began >= self._fault_at:
+            is_fault = error.failure_type is FailureType.transient_error or isinstance(error, TriesUsedUpError)
+            if is_fault and began >= self._fault_at:
                 self._faults += 1
                 self._fault_at = time.monotonic()
                 if self._faults == FAULTS_IN_A_ROW:

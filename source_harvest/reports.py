@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
+from itertools import count
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,8 +73,9 @@ class ReportStream(DayStream):
         self._first: date | None = None
         self._first_now: date | None = None
         self._subjects: dict[date, set[tuple[int, str]]] = {}
+        unnamed = count()
         # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
-        self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else object()
+        self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else next(unnamed)
 
     # What its state says besides when it was read.
 
@@ -196,7 +198,7 @@ class ReportStream(DayStream):
         def is_begun(period: Period) -> bool:
             with self._transport.gate.entered(), self._transport.explained(self.place):
                 url = f"{self.url_base}{source.list_key}?to={period.last.isoformat()}&per_page=1"
-                return bool(self._transport.get(url, self.place)[source.list_key])
+                return bool(self._transport.get(url, self.place, read=source.read_page).rows)
 
         if before and not is_begun(self._calendar.period_of(before - DAY)):
             return before

@@ -66,6 +66,8 @@ class Piece:
 
     span: Span = ALL_DAYS
     changed_since: str | None = None
+    as_one: bool = False
+    """Whether it is read page by page and never cut."""
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -1,7 +1,7 @@
 """What all streams share: what of Harvest's lists they are made of, and how rows become records."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airbyte_cdk.models import SyncMode
@@ -71,6 +71,11 @@ class HarvestStream(Resource):
         return self.cursor_field if isinstance(self.cursor_field, str) else None
 
     @property
+    def overlap(self) -> timedelta:
+        """How far before the last sync the next one begins to ask."""
+        return self._transport.settings.lookback
+
+    @property
     def key_columns(self) -> list[str]:
         """The columns that together name a record."""
         return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
@@ -93,7 +98,7 @@ class HarvestStream(Resource):
 
     def since(self, bookmark: Bookmark) -> str | None:
         """From which change on its records are to be read."""
-        return bookmark.since
+        return bookmark.since(self.overlap)
 
     def list_since(self, reader: "Reader") -> str | None:
         """From which change on its lists must be read for that."""
@@ -151,5 +156,5 @@ class HarvestStream(Resource):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Row]:
         # The CDK's own method reads a single page where a stream has no cursor.
-        for page in self.complete_pages(stream_slice or {}):
+        for page in self.new_pages(stream_slice or {}):
             yield from map(self._shape.record, page.rows)

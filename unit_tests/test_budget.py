@@ -22,6 +22,11 @@ from unit_tests.syncing import LISTS, WHOLE, sync
         ({}, 15),
         ({"retry-after": "soon"}, 15),
         ({"retry-after": "inf"}, 15),
+        ({"retry-after": "nan"}, 15),
+        ({"retry-after": "1e300"}, 15),
+        ({"retry-after": "3601"}, 15),
+        ({"retry-after": "3600"}, 3600),
+        ({"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}, 15),
         ({"retry-after": "-1"}, 0),
     ],
 )

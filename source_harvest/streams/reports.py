@@ -167,6 +167,6 @@ class ProjectBudget(DayStream):
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
         day = None
-        for page in self.complete_pages(stream_slice):
+        for page in self.new_pages(stream_slice):
             day = day or self.today(page.moment).isoformat()
             yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)
