@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -56,6 +57,15 @@ class NumberSet:
                 self._table[self._place_of(number)] = number
 
 
+def _version(row: Row) -> Hashable:
+    updated = row.get("updated_at")
+    if updated and isinstance(updated, str):
+        return updated
+    with suppress(orjson.JSONEncodeError):  # which nests too deep
+        return orjson.dumps(row)
+    return None
+
+
 class DeliveredRows:
     """The rows that one read has handed on, each known by its identity and its `updated_at`.
 
@@ -77,7 +87,7 @@ class DeliveredRows:
         """
         identity, add = self._identity, self._versions.add
         with self._lock:
-            return [row for row in rows if add(hash((identity(row), row.get("updated_at") or orjson.dumps(row))))]
+            return [row for row in rows if add(hash((identity(row), _version(row))))]
 
     def count(self, rows: Iterable[Row]) -> int:
         """How many of the rows were not counted before, in whichever version."""

@@ -34,6 +34,14 @@ def id_of(row: Row, reference: str) -> int | None:
     return id_ if type(id_) is int else None
 
 
+def _is_in_none(field: str, parents: str, name: str) -> HarvestError:
+    return HarvestError(
+        f"Harvest's answer for {parents} is not as documented: no row of a page has {field}, of which {name} is made. "
+        "Please report this message.",
+        FailureType.system_error,
+    )
+
+
 class Inside(NamedTuple):
     """What a row carries inside."""
 
@@ -67,11 +75,7 @@ class EmbeddedStream(HarvestStream):
     def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterator[Row]:
         changed = changed_since(rows, reader.since)
         if changed and all(self._items(row) is None for row in rows):
-            raise HarvestError(
-                f"Harvest's answer for {self._parents} is not as documented: no row of a page has {self.embedded_in}, "
-                f"of which {self.name} is made. Please report this message.",
-                FailureType.system_error,
-            )
+            raise _is_in_none(self.embedded_in, self._parents, self.name)
         for row in changed:
             inside = self._inside(row)
             for what in inside.left_out:
@@ -130,6 +134,8 @@ class JoinedStream(HarvestStream):
     """
 
     takes_at_once = False
+    joined_by: ClassVar[Mapping[type[HarvestStream], tuple[str, ...]]] = {}
+    """List -> the references of its rows by which they are joined."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -157,6 +163,9 @@ class JoinedStream(HarvestStream):
 
     @override
     def take_whole(self, source: type[HarvestStream], rows: list[Row]) -> None:
+        for field in self.joined_by.get(source, ()):
+            if rows and not any(field in row for row in rows):
+                self.odd_rows.fail(_is_in_none(field, self.sibling(source).place.name, self.name))
         self._lists[source].update((row["id"], row) for row in rows)
 
     @override

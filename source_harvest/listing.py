@@ -232,7 +232,7 @@ class Listing:
             return 0
         column = "updated_at" if self._is_resumed else "created_at"
         began = timestamp(self._began) if self._began else ""
-        return self._delivered.count(row for row in rows if (row.get(column) or "") < began)
+        return self._delivered.count(row for row in rows if str(row.get(column) or "") < began)
 
     def _records(self, rows: list[Row]) -> Iterator[Record]:
         rows = self._delivered.new(rows)

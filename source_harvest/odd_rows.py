@@ -45,12 +45,11 @@ class OddRows:
             try:
                 record = record_of(row)
             except UNDOCUMENTED as error:
-                self.leave_out_at_odds(row, error)
+                self._leave_out_at_odds(row, error)
             else:
                 yield record
 
-    def leave_out_at_odds(self, row: Row, error: Exception) -> None:
-        """One more that lacks more than a key, which a record cannot do without."""
+    def _leave_out_at_odds(self, row: Row, error: Exception) -> None:
         with self._lock:
             self._at_odds += 1
             self._first = self._first or f"{brief(str(row.get('id')))}: {brief(str(error))}"

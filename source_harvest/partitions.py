@@ -177,6 +177,7 @@ class SlicePartition(ReaderPartition):
                             count += 1
                             yield record
             except HarvestError as error:
+                reader.count(count)
                 if reader.failed(error, started):
                     raise
                 return  # the partition that told it keeps the stream from being complete

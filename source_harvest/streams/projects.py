@@ -50,6 +50,7 @@ class UserProjects(JoinedStream):
     """
 
     foreign_keys = {"project_id": "projects", "user_id": "users", "client_id": "clients"}
+    joined_by = {ProjectUsers: ("project", "user")}
 
     @classmethod
     @override
@@ -62,9 +63,6 @@ class UserProjects(JoinedStream):
         for assignment in lists[ProjectUsers].values():
             made_of = [assignment]
             record = {**assignment, "client": None}
-            if absent := {"project", "user"} - assignment.keys():
-                self.odd_rows.leave_out_at_odds(assignment, KeyError(*absent))
-                continue
             project_id, user_id = id_of(assignment, "project"), id_of(assignment, "user")
             project = None if project_id is None else projects.get(project_id)
             if project_id is not None and project is None and str(assignment.get("created_at")) >= began:
@@ -88,6 +86,7 @@ class UserProjectTasks(JoinedStream):
 
     primary_key = ["user_id", "project_task_id"]
     foreign_keys = {"user_id": "users", "project_task_id": "project_tasks", "project_id": "projects"}
+    joined_by = {ProjectUsers: ("project", "user"), ProjectTasks: ("project",)}
 
     @classmethod
     @override
