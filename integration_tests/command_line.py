@@ -24,7 +24,7 @@ class Run:
     @property
     def messages(self) -> list[Message]:
         """Every line, of which each must be a message of the protocol."""
-        return [json.loads(line) for line in self.output.splitlines()]
+        return [json.loads(line) for line in self.output.removesuffix("\n").split("\n") if self.output]
 
     def of_type(self, kind: str) -> list[Message]:
         return [message for message in self.messages if message["type"] == kind]

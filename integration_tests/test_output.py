@@ -98,7 +98,8 @@ def started(
         yield child, read
     finally:
         child.kill()
-        child.communicate()
+        child.wait()
+        child.stderr.close()
         os.close(read)
 
 
@@ -111,7 +112,7 @@ def outcome(child: subprocess.Popen[bytes], read: int, meddle: Callable[[], None
             is_meddled_with = True
             meddle()
     exit_code = child.wait(timeout=60)
-    assert b"Traceback" not in child.communicate()[1]
+    assert b"Traceback" not in child.stderr.read()
     return Run(output.decode("utf-8"), exit_code)
 
 
@@ -220,7 +221,7 @@ def test_a_signal_ends_the_connector_while_it_is_still_being_loaded(account: Acc
         assert os.read(read, 100) == b"loading\n"
         child.send_signal(signal.SIGINT)
         assert child.wait(timeout=60) == -signal.SIGINT
-        assert b"Traceback" not in child.communicate()[1]
+        assert b"Traceback" not in child.stderr.read()
 
 
 ANSWERS = {"spec": b'{"type":"SPEC"', "check": b'{"type":"CONNECTION_STATUS"', "discover": b'{"type":"CATALOG"'}
@@ -234,7 +235,7 @@ def test_who_has_the_answer_may_end_the_process_without_making_it_a_failure(comm
             output += os.read(read, 65536)
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=60) == 0
-        assert child.communicate()[1] == b""
+        assert child.stderr.read() == b""
 
 
 def small_pipe() -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Hashable, Iterable
-from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -59,11 +58,7 @@ class NumberSet:
 
 def _version(row: Row) -> Hashable:
     updated = row.get("updated_at")
-    if updated and isinstance(updated, str):
-        return updated
-    with suppress(orjson.JSONEncodeError):  # which nests too deep
-        return orjson.dumps(row)
-    return None
+    return updated if updated and isinstance(updated, str) else content_of(row)
 
 
 class DeliveredRows:
@@ -93,3 +88,12 @@ class DeliveredRows:
         """How many of the rows were not counted before, in whichever version."""
         with self._lock:
             return sum(self._ids.add(hash(self._identity(row))) for row in rows)
+
+
+def content_of(row: Row) -> Hashable:
+    """What a row holds; of one that JSON cannot hold, as one that is nested too deep, what its columns hold."""
+    try:
+        return orjson.dumps(row)
+    except TypeError:
+        scalars = (str, int, float, bool, type(None))
+        return tuple((name, value if isinstance(value, scalars) else None) for name, value in row.items())

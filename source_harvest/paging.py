@@ -3,9 +3,8 @@
 from collections.abc import Hashable
 from threading import Lock
 
-import orjson
-
 from source_harvest.answer import Page
+from source_harvest.delivered import content_of
 
 # The most entries that Harvest puts on a page; asked for always, because not every list has it as its default.
 PER_PAGE = 2000
@@ -50,7 +49,7 @@ class Paging:
         self._pages = 0
         self._spare_pages = 0
         self._announced: int | None = None
-        self._last: bytes | None = None
+        self._last: Hashable = None
         self._asked: set[str] = set()
 
     def add(self, page: Page) -> None:
@@ -78,5 +77,5 @@ class Paging:
 
     def _is_new(self, page: Page) -> bool:
         """Whether it has entries, and others than the page before."""
-        last, self._last = self._last, orjson.dumps((page.rows[0], page.rows[-1])) if page.rows else None
+        last, self._last = self._last, (content_of(page.rows[0]), content_of(page.rows[-1])) if page.rows else None
         return self._last is not None and self._last != last

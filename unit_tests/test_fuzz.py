@@ -2,6 +2,7 @@
 
 import faulthandler
 import json
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -244,7 +245,9 @@ def test_an_odd_answer_passes_or_its_streams_say_so_and_no_other_is_touched(
 
 
 def json_rows(body: str, key: str) -> dict[int, Row]:
-    return {row["id"]: row for row in orjson.loads(body)[key]}
+    """As they are to come: a half of a surrogate pair, which no UTF-8 can hold, is replaced."""
+    text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(json.loads(body), ensure_ascii=False))
+    return {row["id"]: row for row in orjson.loads(text)[key]}
 
 
 def assert_as_sent(records: list[Row], rows: dict[int, Row], rewritten: tuple[str, ...]) -> None:

@@ -3,12 +3,14 @@
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 import pytest
 
 from emulator import Harvest
 from emulator.clock import stamp
+from source_harvest.delivered import DeliveredRows
 from unit_tests.syncing import Sync, kills, sync
 
 TIME = ["time_entries", "time_entry_external_reference"]
@@ -147,3 +149,19 @@ def test_a_change_that_shows_late_is_found_within_the_lookback(
     id_ = harvest.add("clients", name="Shown late", updated_at=stamp(began - timedelta(minutes=4)))
     again = sync({**config, "lookback_minutes": minutes}, ["clients"], first.state)
     assert [client["id"] for client in again.records("clients")] == [id_] * comes
+
+
+def test_rows_are_told_apart_whatever_they_hold() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    rows: list[Row] = [
+        {"id": 1, "note": deep},
+        {"id": 2, "note": deep},
+        {"id": 3, "note": 2**70},
+        {"id": 3, "note": "a"},
+    ]
+    delivered = DeliveredRows(itemgetter("id"))
+    assert delivered.new(rows) == rows
+    assert delivered.new(rows) == []
+    assert delivered.count(rows) == 2
