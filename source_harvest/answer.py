@@ -127,7 +127,7 @@ class Tally:
             self._announced.append(page.entries)
 
     def _is_later(self, row: Row) -> bool:
-        return (row.get(self._column) or "") >= (self._began or "")
+        return str(row.get(self._column) or "") >= (self._began or "")
 
     @property
     def is_complete(self) -> bool:

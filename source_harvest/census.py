@@ -138,6 +138,13 @@ class CensusStream(PerUserStream):
 
         Its state goes out first: a destination may keep rows that came after the last state of a sync that was killed.
         """
+        try:
+            with as_documented(self.place):
+                self._saw_listed(source, rows)
+        except HarvestError as error:  # which is no reason not to deliver them
+            self.odd_rows.fail(error)
+
+    def _saw_listed(self, source: type[HarvestStream], rows: list[Row]) -> None:
         if source not in self._streams:
             return
         ids = {row["id"] for row in rows}
@@ -145,10 +152,12 @@ class CensusStream(PerUserStream):
             self._listed.setdefault(source, set()).update(ids)
             rows = self._delivered(source, rows)
             for stream in self._streams[source]:
-                for group, members in stream.members(rows):
-                    self._saw(stream, group, members)
-                    if group != NO_GROUP:
-                        self._of(stream).current[group] = members
+                for members in stream.members(rows):
+                    self._saw(stream, members.group, members.ids)
+                    if members.is_whole:
+                        self._of(stream).current[members.group] = members.ids
+                    else:
+                        self._of(stream).current.pop(members.group, None)
             self.tell_news()
 
     def visited(self, stream: HarvestStream, parent: int, rows: list[Row]) -> bool:

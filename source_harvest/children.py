@@ -16,8 +16,8 @@ from typing_extensions import override
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.errors import Place
-from source_harvest.inhabitants import Groups, Inhabitants, part_of
-from source_harvest.records import changed_since
+from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
+from source_harvest.records import changed_since, is_changed_since
 from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
@@ -95,7 +95,7 @@ class BelowEachParent(HarvestStream):
         return ()
 
     @override
-    def members(self, rows: list[Row]) -> Iterable[tuple[int, set[int]]]:
+    def members(self, rows: list[Row]) -> Iterable[Members]:
         return ()  # the rows of its list are the parents
 
     @override
@@ -119,11 +119,13 @@ class BelowEachParent(HarvestStream):
             ids.update(row["id"] for row in page.rows)
             if self.census and self.census.visited(self, parent_id, page.rows) and self.cursor_column:
                 self._checkpoint()  # or a sync that is killed would not know what it delivered
-            for row in changed_since(page.rows, stream_slice["changed_since"]):
+            changed = changed_since(page.rows, stream_slice["changed_since"])
+            for row in changed:
                 row[self.parent_key] = parent_id
-                yield self._shape.record(row)
+            yield from self.odd_rows.records(changed, self._shape.record)
         if self.census and not doubts.is_set():
             self.census.visited_whole(self, parent_id, ids)
+        self.odd_rows.check()
 
     @override
     def parent_gone(self) -> None:
@@ -227,8 +229,8 @@ class ChildStream(BelowEachParent):
         recent = timestamp(began - RECENTLY)
         for id_ in ids:
             parent = self._parents[id_]
-            is_living = parent["state"] in self.living_states or parent["updated_at"] >= recent
-            if parent["updated_at"] >= changed or (is_living and self._visit is Visit.LIVING):
+            is_living = parent["state"] in self.living_states or is_changed_since(parent, recent)
+            if is_changed_since(parent, changed) or (is_living and self._visit is Visit.LIVING):
                 yield id_
 
 

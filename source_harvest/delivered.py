@@ -56,6 +56,11 @@ class NumberSet:
                 self._table[self._place_of(number)] = number
 
 
+def _version(row: Row) -> Hashable:
+    updated = row.get("updated_at")
+    return updated if updated and isinstance(updated, str) else content_of(row)
+
+
 class DeliveredRows:
     """The rows that one read has handed on, each known by its identity and its `updated_at`.
 
@@ -77,7 +82,7 @@ class DeliveredRows:
         """
         identity, add = self._identity, self._versions.add
         with self._lock:
-            return [row for row in rows if add(hash((identity(row), row.get("updated_at") or content_of(row))))]
+            return [row for row in rows if add(hash((identity(row), _version(row))))]
 
     def count(self, rows: Iterable[Row]) -> int:
         """How many of the rows were not counted before, in whichever version."""

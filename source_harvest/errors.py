@@ -96,7 +96,8 @@ def module_is_off(place: Place, said: str) -> HarvestError:
     )
 
 
-_UNLIKE_ITS_DOCUMENTATION = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
+# What is raised where a value is not what it is documented to be.
+UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
 def _not_as_documented(place: Place, error: Exception) -> str:
@@ -112,7 +113,7 @@ def as_documented(place: Place) -> Iterator[None]:
     """
     try:
         yield
-    except _UNLIKE_ITS_DOCUMENTATION as error:
+    except UNDOCUMENTED as error:
         raise HarvestError(_not_as_documented(place, error), FailureType.system_error) from error
 
 
@@ -246,7 +247,7 @@ class HarvestErrorHandler(ErrorHandler):
     def _success(self, response: requests.Response) -> ErrorResolution:
         try:
             self._understand(response)
-        except _UNLIKE_ITS_DOCUMENTATION as error:
+        except UNDOCUMENTED as error:
             response.close()
             return _another_try(FailureType.system_error, _not_as_documented(self._place, error))
         return ErrorResolution(ResponseAction.SUCCESS)

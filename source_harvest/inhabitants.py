@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from source_harvest.packing import packed, unpacked
 
@@ -13,6 +13,16 @@ Groups = dict[int, set[int]]
 
 NO_GROUP = 0
 """What records belong to that belong to none."""
+
+
+class Members(NamedTuple):
+    """Records that belong to the same one."""
+
+    group: int
+    """The id of that one."""
+    ids: set[int]
+    is_whole: bool
+    """Whether these are all, for certain."""
 
 
 class Inhabitants:

@@ -14,7 +14,7 @@ from airbyte_cdk.sources.types import Record
 from source_harvest.answer import Page, Row
 from source_harvest.bookmark import timestamp
 from source_harvest.census import CensusStream
-from source_harvest.errors import as_documented, config_error
+from source_harvest.errors import HarvestError, as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.reader import Reader
 from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Piece, Span, cut, merged, missing
@@ -232,7 +232,7 @@ class Listing:
             return 0
         column = "updated_at" if self._is_resumed else "created_at"
         began = timestamp(self._began) if self._began else ""
-        return self._delivered.count(row for row in rows if (row.get(column) or "") < began)
+        return self._delivered.count(row for row in rows if str(row.get(column) or "") < began)
 
     def _records(self, rows: list[Row]) -> Iterator[Record]:
         rows = self._delivered.new(rows)
@@ -243,12 +243,20 @@ class Listing:
             if self._whole:
                 stream.take_whole(type(self._source), rows)
                 continue
-            count = 0
-            for row in stream.take(type(self._source), rows, reader):
-                if record := reader.record(row):
-                    count += 1
-                    yield record
-            reader.count(count)
+            yield from self._records_of(reader, rows)
+
+    def _records_of(self, reader: Reader, rows: list[Row]) -> Iterator[Record]:
+        """The records of one reader. What is at odds in them fails its stream, and neither the list nor another."""
+        stream, count = reader.stream, 0
+        try:
+            with as_documented(stream.place):
+                for row in stream.take(type(self._source), rows, reader):
+                    if record := reader.record(row):
+                        count += 1
+                        yield record
+        except HarvestError as error:
+            stream.odd_rows.fail(error)
+        reader.count(count)
 
     def _needed(self) -> str | None:
         """The earliest change that any of the readers needs; None where one needs all."""

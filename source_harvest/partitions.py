@@ -46,6 +46,7 @@ class StreamPartitions(PartitionGenerator):
             return
         with as_documented(stream.place):
             slices = list(stream.slices(reader, began))
+        stream.odd_rows.check()
         for number, stream_slice in enumerate(slices):
             if reader.is_given_up:
                 return
@@ -176,6 +177,7 @@ class SlicePartition(ReaderPartition):
                             count += 1
                             yield record
             except HarvestError as error:
+                reader.count(count)
                 if reader.failed(error, started):
                     raise
                 return  # the partition that told it keeps the stream from being complete

@@ -18,6 +18,7 @@ from airbyte_cdk.sources.types import Record
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError, TriesUsedUpError, brief, config_error
+from source_harvest.odd_rows import OddRowsError
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Reader:
 
         They delivered so many more of all the entries.
         """
+        if self.stream.odd_rows.has_failed:
+            return  # they may be days of which it lacks rows
         with self._lock:
             spans, found = tuple(merged([*self.bookmark.spans, span])), self.bookmark.found + found
             self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
@@ -190,8 +193,9 @@ class Reader:
     def is_news(self, error: HarvestError) -> bool:
         """Whether this is the first time for this stream that it is told."""
         with self._lock:
-            is_news = str(error) not in self._told
-            self._told.add(str(error))
+            told = type(error).__name__ if isinstance(error, OddRowsError) else str(error)
+            is_news = told not in self._told
+            self._told.add(told)
             return is_news
 
     def finish(self, began: datetime) -> None:
@@ -214,6 +218,7 @@ class Reader:
 
     def _end(self) -> None:
         self.is_over.set()
+        self.stream.odd_rows.warn()
         seconds = time.monotonic() - self._began
         requests = self.stream.requests + self.requests_of_others
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)

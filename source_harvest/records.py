@@ -25,7 +25,7 @@ class Shape:
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
         keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
-        self._keys = [(key, (int, str) if key in stream.text_keys else (int,)) for key in keys]
+        self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in keys}
         self._clock_times = stream.clock_times
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()
@@ -33,12 +33,14 @@ class Shape:
     def record(self, row: Row) -> Row:
         """The row itself, with its flat columns added; a null reference gives a null key.
 
-        Raises `AttributeError` where Harvest sends something else than an object for a reference, and `ValueError`
-        where it sends nothing that a key can be.
+        Raises `ValueError` where Harvest sends something else than an object for a reference, or nothing that a key can
+        be; and what is in `errors.UNDOCUMENTED` for anything else that is not as documented.
         """
         for column, nested, field in self._flat:
             if nested in row:
                 reference = row[nested]
+                if reference is not None and type(reference) is not dict:
+                    raise ValueError(f"{nested} is no object")
                 row[column] = None if reference is None else reference.get(field)
             else:
                 row.setdefault(column, None)
@@ -46,10 +48,14 @@ class Shape:
             row[column] = self._time(column, row.get(column))
         if self._flags:
             self._add_flags(row)
-        for key, types in self._keys:
+        for key, types in self._keys.items():
             if type(row[key]) not in types:
                 raise ValueError(f"{key} is {row[key]!r}")
         return row
+
+    def can_be_key(self, column: str, value: object) -> bool:
+        """Whether a column of the key may hold it."""
+        return type(value) in self._keys[column]
 
     def _time(self, column: str, value: str | None) -> str | None:
         if value is None:
@@ -86,6 +92,10 @@ def changed_since(rows: list[Row], moment: str | None) -> list[Row]:
 
     A row that does not say when it was updated counts as changed.
     """
-    if moment is None:
-        return rows
-    return [row for row in rows if (row.get("updated_at") or moment)[:19] >= moment[:19]]
+    return rows if moment is None else [row for row in rows if is_changed_since(row, moment)]
+
+
+def is_changed_since(row: Row, moment: str) -> bool:
+    """Whether a row was updated at or after a moment, or does not say when it was."""
+    updated = row.get("updated_at")
+    return type(updated) is not str or not updated or updated[:19] >= moment[:19]

@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark
-from source_harvest.inhabitants import NO_GROUP
+from source_harvest.inhabitants import NO_GROUP, Members
+from source_harvest.odd_rows import OddRows
 from source_harvest.records import Shape, changed_since
 from source_harvest.resource import Resource, Slice
 from source_harvest.transport import Transport
@@ -57,6 +58,7 @@ class HarvestStream(Resource):
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self._shape = Shape(type(self))
+        self.odd_rows = OddRows(self.name)
 
     @property
     @override
@@ -104,14 +106,14 @@ class HarvestStream(Resource):
 
     def take(self, source: "type[HarvestStream]", rows: list[Row], reader: "Reader") -> Iterable[Row]:
         """The records that a page of one of its lists yields at once."""
-        return map(self._shape.record, changed_since(rows, reader.since))
+        return self.odd_rows.records(changed_since(rows, reader.since), self._shape.record)
 
     def take_whole(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
         """A page of a list that is read whole because `needs_whole_lists`."""
 
-    def members(self, rows: list[Row]) -> Iterable[tuple[int, set[int]]]:
-        """The ids of its records in rows of its first list, in groups: each under that of the record it belongs to."""
-        return [(NO_GROUP, {row["id"] for row in rows})]
+    def members(self, rows: list[Row]) -> Iterable[Members]:
+        """The ids of its records in rows of its first list, in groups."""
+        return [Members(NO_GROUP, {row["id"] for row in rows}, is_whole=False)]
 
     def needs_whole_lists(self) -> bool:
         """Whether, having read what changed in its lists, it needs the rest of them too."""

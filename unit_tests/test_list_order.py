@@ -164,4 +164,4 @@ def test_rows_are_told_apart_whatever_they_hold() -> None:
     delivered = DeliveredRows(itemgetter("id"))
     assert delivered.new(rows) == rows
     assert delivered.new(rows) == []
-    assert delivered.count(rows) == 2
+    assert delivered.count(rows) == 3

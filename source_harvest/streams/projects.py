@@ -1,11 +1,11 @@
 """Projects, and who and what works on them: users, tasks, and users on tasks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from typing_extensions import override
 
 from source_harvest.answer import Row
-from source_harvest.derived import JoinedStream, Lists
+from source_harvest.derived import JoinedStream, Lists, id_of
 from source_harvest.stream import HarvestStream
 from source_harvest.streams.users import Users
 
@@ -50,6 +50,7 @@ class UserProjects(JoinedStream):
     """
 
     foreign_keys = {"project_id": "projects", "user_id": "users", "client_id": "clients"}
+    joined_by = {ProjectUsers: ("project", "user")}
 
     @classmethod
     @override
@@ -62,13 +63,14 @@ class UserProjects(JoinedStream):
         for assignment in lists[ProjectUsers].values():
             made_of = [assignment]
             record = {**assignment, "client": None}
-            project = projects.get(assignment["project"]["id"])
-            if project is None and assignment["created_at"] >= began:
+            project_id, user_id = id_of(assignment, "project"), id_of(assignment, "user")
+            project = None if project_id is None else projects.get(project_id)
+            if project_id is not None and project is None and str(assignment.get("created_at")) >= began:
                 continue
             if project:
                 made_of.append(project)
-                record["client"] = project["client"]
-            user = users.get(assignment["user"]["id"])
+                record["client"] = project.get("client")
+            user = None if user_id is None else users.get(user_id)
             if user and assignment.get("use_default_rates") and assignment.get("hourly_rate") is None:
                 made_of.append(user)
                 record["hourly_rate"] = user.get("default_hourly_rate")
@@ -78,11 +80,13 @@ class UserProjects(JoinedStream):
 class UserProjectTasks(JoinedStream):
     """A task that a user may track time for: each of a project's tasks for each of its users.
 
-    It is active while both assignments are, and changed when either did.
+    It is active while both assignments are, and changed when either did. Where a user is on a project twice, either
+    place counts.
     """
 
     primary_key = ["user_id", "project_task_id"]
     foreign_keys = {"user_id": "users", "project_task_id": "project_tasks", "project_id": "projects"}
+    joined_by = {ProjectUsers: ("project", "user"), ProjectTasks: ("project",)}
 
     @classmethod
     @override
@@ -91,16 +95,28 @@ class UserProjectTasks(JoinedStream):
 
     @override
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
-        tasks_of: dict[int, list[Row]] = {}
-        for task in lists[ProjectTasks].values():
-            tasks_of.setdefault(task["project"]["id"], []).append(task)
-        for user in lists[ProjectUsers].values():
-            for task in tasks_of.get(user["project"]["id"], ()):
+        tasks_of = self._grouped(lists[ProjectTasks].values(), "project")
+        for (project_id, user_id), places in self._grouped(lists[ProjectUsers].values(), "project", "user").items():
+            for task in tasks_of.get((project_id,), ()):
+                made_of = [*places, task]
+                changes = [row["updated_at"] for row in made_of if isinstance(row.get("updated_at"), str)]
                 record = {
-                    "user_id": user["user"]["id"],
+                    "user_id": user_id,
                     "project_task_id": task["id"],
-                    "project_id": user["project"]["id"],
-                    "is_active": user["is_active"] and task["is_active"],
-                    "updated_at": max(user["updated_at"], task["updated_at"]),
+                    "project_id": project_id,
+                    "is_active": any(place.get("is_active") for place in places) and task.get("is_active"),
+                    "updated_at": max(changes, default=None),
                 }
-                yield record, [user, task]
+                yield record, made_of
+
+    def _grouped(self, assignments: Iterable[Row], *references: str) -> dict[tuple[int, ...], list[Row]]:
+        """Assignments by what they refer to, but for those that say nothing of it."""
+        groups: dict[tuple[int, ...], list[Row]] = {}
+        for assignment in assignments:
+            ids = tuple(id_ for reference in references if (id_ := id_of(assignment, reference)) is not None)
+            if len(ids) == len(references):
+                groups.setdefault(ids, []).append(assignment)
+            else:
+                missing = f"assignments without a {' or '.join(references)}, which were left out"
+                self.odd_rows.leave_out(missing, str(assignment["id"]))
+        return groups

@@ -22,6 +22,7 @@ class UserRoles(EmbeddedStream):
     parent = Roles
     parent_key = "role_id"
     embedded_in = "user_ids"
+    embeds_ids = True
     id_column = "user_id"
     cursor_field: list[str] = []
     foreign_keys = {"user_id": "users", "role_id": "roles"}

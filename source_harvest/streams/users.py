@@ -86,5 +86,5 @@ class Teammates(_BelowEachUser):
     def _to_visit(self, reader: "Reader", began: datetime) -> Iterator[int]:
         for id_ in super()._to_visit(reader, began):
             roles = self._parents[id_]["access_roles"]
-            if roles is None or "manager" in roles:
+            if not isinstance(roles, list) or "manager" in roles:
                 yield id_
