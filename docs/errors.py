@@ -212,7 +212,10 @@ What is asked for each record or period, such as the messages of an invoice, is 
 a row and nothing is read meanwhile, so an outage costs a minute or two; an invoice that Harvest cannot show hides no
 other. The same error is told once for each stream.
 A sync in which a stream failed exits with 1, after all others were read.
-After a SIGTERM it exits with 143 at the end of a line, and goes on from there the next time.
+A row that no message can hold, such as one nested 1,000 deep, is named and left out: its stream fails, and the sync
+reads all else.
+A SIGTERM, SIGINT or SIGHUP ends it at the end of a line, and it goes on from there the next time.
+Where its output cannot be written, as on a full disk, it says so on standard error and exits with 1.
 
 A 403 or 404 may also mean that the account has switched off the module for expenses, estimates or invoices.
 Where the user may know (administrators may), the message says so instead: "…, because the module for invoices is

@@ -21,6 +21,7 @@ class Fault:
     kind: str
     path: str
     page: int | None
+    larger_than: int | None
     times: int | None
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Fault:
             self.times != 0
             and re.search(self.path, request.path) is not None
             and (self.page is None or page_number(request.query) == self.page)
+            and (self.larger_than is None or int(request.query.get("per_page", "0")) > self.larger_than)
         )
 
 
@@ -47,6 +49,7 @@ class Faults:
         path: str = "",
         *,
         page: int | None = None,
+        larger_than: int | None = None,
         status: int | None = None,
         kind: str = "status",
         times: int | None = 1,
@@ -55,6 +58,8 @@ class Faults:
         seconds: float = 0.0,
     ) -> Fault:
         """Let requests go wrong, `times` times, whose path matches the expression and that ask for that page.
+
+        Or for one with more entries than `larger_than`.
 
         Kinds: status (answer with that status, headers and body), reset (the connection, before any answer), cut
         (the true answer, broken off in its middle), broken_json, html (both 200 unless a status is given),
@@ -65,7 +70,7 @@ class Faults:
         if kind == "status" and status is None:
             raise ValueError("which status?")
         body = body.encode() if isinstance(body, str) else body
-        fault = Fault(kind, path, page, times, status or 200, headers or {}, body, seconds)
+        fault = Fault(kind, path, page, larger_than, times, status or 200, headers or {}, body, seconds)
         self._waiting.append(fault)
         return fault
 

@@ -43,11 +43,11 @@ SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 # - lines leave as they are written, not in lots of hundreds, so that a kill comes between any two.
 LAUNCHER = """
 import json, os, signal, sys, time
-import source_harvest.budget, source_harvest.children, source_harvest.run
+import source_harvest.budget, source_harvest.children, source_harvest.entrypoint, source_harvest.run
 
 source_harvest.budget.REQUESTS = 10**6
 source_harvest.children.VISITS_PER_CHECKPOINT = 3
-source_harvest.run.LINES_AT_ONCE = 1
+source_harvest.output.LINES_AT_ONCE = 1
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.01))
 

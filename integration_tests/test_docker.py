@@ -117,7 +117,7 @@ def test_a_request_to_stop_ends_a_read_whatever_it_waits_for(
 
 
 def test_no_module_is_compiled_at_the_start(image: Image) -> None:
-    lines = image.python("-v", "-c", "import source_harvest.run").splitlines()
+    lines = image.python("-v", "-c", "import source_harvest.entrypoint").splitlines()
     loaded = [line for line in lines if line.startswith("# code object from ")]
     assert len(loaded) > 500
     assert [line for line in loaded if not line.endswith(".pyc'")] == []

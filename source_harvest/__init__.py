@@ -1,5 +1,17 @@
 """Airbyte source connector for Harvest (https://www.getharvest.com), API v2."""
 
-from source_harvest.source import SourceHarvest
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from source_harvest.source import SourceHarvest
 
 __all__ = ["SourceHarvest"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loading the connector takes a second, in which the command line already heeds signals.
+    if name == "SourceHarvest":
+        from source_harvest.source import SourceHarvest  # noqa: PLC0415
+
+        return SourceHarvest
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import requests
 from airbyte_cdk.models import FailureType
 
 from source_harvest.errors import HarvestError, Place, as_documented
+from source_harvest.session import object_of
 
 if TYPE_CHECKING:
     from source_harvest.transport import Transport
@@ -31,16 +33,16 @@ def reachable(transport: Transport) -> list[Account]:
     Raises `HarvestError`: a config error where Harvest rejects the credentials.
     """
     try:
-        body = transport.get(f"{transport.settings.identity_url}/api/v2/accounts", ACCOUNTS)
+        found: list[Account] = transport.get(f"{transport.settings.identity_url}/api/v2/accounts", ACCOUNTS, read=_read)
     except HarvestError as error:
         is_bad_token = error.status == 401 and not transport.settings.uses_oauth
         raise _rejected_token() if is_bad_token else error from error
-    try:
-        entries = [entry for entry in body["accounts"] if entry["product"] == "harvest"]
-        return [Account(id=f"{entry['id']:d}", name=str(entry.get("name"))) for entry in entries]
-    except (KeyError, TypeError, ValueError) as cause:
-        message = "Harvest's list of accounts is not as documented; please report this message."
-        raise HarvestError(message, FailureType.system_error) from cause
+    return found
+
+
+def _read(response: requests.Response) -> list[Account]:
+    entries = [entry for entry in object_of(response)["accounts"] if entry["product"] == "harvest"]
+    return [Account(id=f"{entry['id']:d}", name=str(entry.get("name"))) for entry in entries]
 
 
 def resolve(transport: Transport, *, confirm: bool = False) -> str:

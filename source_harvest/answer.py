@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from typing import Any
 
-import orjson
 import requests
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidJSONError
-from typing_extensions import override
-from urllib3 import BaseHTTPResponse
 
 from source_harvest.bookmark import timestamp
 from source_harvest.delivered import NumberSet, Row
-from source_harvest.errors import is_html
-
-__all__ = ["Answer", "AnswerSession", "Page", "Row", "Tally", "body_of", "sent_at"]
+from source_harvest.session import object_of
 
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
@@ -29,82 +21,7 @@ LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 YEARS = range(2006, 2101)
 
 
-class Answer(requests.Response):
-    """A response whose JSON body is parsed once, however many ask for it.
-
-    It is to be closed when nobody needs the body any more.
-    """
-
-    give_back_room: Callable[[], None] | None = None
-    """What the body takes in memory is free again."""
-
-    @cached_property
-    def body(self) -> Any:
-        """The parsed body.
-
-        Raises `orjson.JSONDecodeError` where it is not JSON.
-        """
-        body = orjson.loads(self.content)
-        self._content = b""  # needed no more, and as large as what came of it
-        return body
-
-    @override
-    def close(self) -> None:
-        give_back, self.give_back_room = self.give_back_room, None
-        if give_back:
-            give_back()
-        super().close()
-
-
-class AnswerAdapter(HTTPAdapter):
-    """Makes each response of a `requests.Session` an `Answer`."""
-
-    @override
-    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> Answer:
-        answer = Answer()
-        answer.__dict__.update(super().build_response(req, resp).__dict__)
-        return answer
-
-
-class AnswerSession(requests.Session):
-    """A session whose successful answers are JSON, for certain."""
-
-    def __init__(self, connections: int = 1, make_room: Callable[[], Callable[[], None]] | None = None) -> None:
-        """Keeps so many `connections` open.
-
-        `make_room` returns when there is room in memory for one more body, with what gives the room back.
-        """
-        super().__init__()
-        self._make_room = make_room
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
-
-    @override
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer.
-
-        Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
-        """
-        response = super().send(request, **kwargs)
-        if isinstance(response, Answer) and response.status_code == 200:
-            response.give_back_room = self._make_room() if self._make_room else None
-            try:
-                body_of(response)
-            except orjson.JSONDecodeError as error:
-                response.close()
-                kind = "an HTML page" if is_html(response) else "not JSON"
-                raise InvalidJSONError(f"the answer was {kind}", request=response.request) from error
-        return response
-
-
-def body_of(response: requests.Response) -> Any:
-    """The JSON body of a response that an `AnswerAdapter` built.
-
-    Raises `orjson.JSONDecodeError` where it is not JSON.
-    """
-    if not isinstance(response, Answer):
-        raise TypeError(f"an answer is expected, not a {type(response).__name__}")
-    return response.body
+__all__ = ["Page", "Row", "Tally", "sent_at"]
 
 
 def sent_at(response: requests.Response) -> datetime | None:
@@ -139,27 +56,35 @@ class Page:
 
         Raises `ValueError` where the answer is not such a page: half an envelope is never an empty list.
         """
-        body = body_of(response)
+        body = object_of(response)
         if list_key is None:
             list_key, body = "answer", {"answer": [body], "links": {"next": None}}
-        if not isinstance(body, Mapping) or not isinstance(body.get(list_key), list):
-            raise ValueError(f'it has no list "{list_key}"')
-        ids = [field for field in identified_by if field.endswith("id")]
-        if not all(isinstance(row, dict) and all(type(row.get(id_)) is int for id_ in ids) for row in body[list_key]):
-            raise ValueError(f'its list "{list_key}" has an entry without an id that is a whole number')
-        links = body.get("links")
-        if not isinstance(links, Mapping) or "next" not in links:
+        rows = _rows(body.get(list_key), list_key, identified_by)
+        links, entries = body.get("links"), body.get("total_entries")
+        if not isinstance(links, dict) or not isinstance(links.get("next", 0), str | None):
             raise ValueError('it has no link "next", so the end of the list cannot be told')
-        entries, sent = body.get("total_entries"), sent_at(response)
+        if not isinstance(entries, int | None):
+            raise ValueError('its "total_entries" is no whole number')
+        sent = sent_at(response)
         # Without Harvest's clock the local one serves, set back.
         moment = sent or datetime.now(timezone.utc).replace(microsecond=0) - LOCAL_CLOCK_ALLOWANCE
         return cls(
-            rows=body[list_key],
-            entries=entries if isinstance(entries, int) else None,
+            rows=rows,
+            entries=entries,
             next_url=links["next"],
             sent=sent,
             moment=moment - timedelta(seconds=int(response.elapsed.total_seconds())),
         )
+
+
+def _rows(rows: Any, list_key: str, identified_by: tuple[str, ...]) -> list[Row]:
+    if not isinstance(rows, list):
+        raise ValueError(f'it has no list "{list_key}"')
+    for field in identified_by:
+        kind, text = (int, "a whole number") if field.endswith("id") else (str, "text")
+        if not all(isinstance(row, dict) and type(row.get(field)) is kind for row in rows):
+            raise ValueError(f'its list "{list_key}" has an entry without an {field} that is {text}')
+    return rows
 
 
 class Tally:

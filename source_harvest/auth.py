@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.requests_native_auth import (
@@ -17,7 +18,6 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from requests.auth import AuthBase
 from typing_extensions import override
 
-from source_harvest.answer import AnswerSession, body_of
 from source_harvest.config import Config, Settings
 from source_harvest.errors import (
     HarvestError,
@@ -29,6 +29,7 @@ from source_harvest.errors import (
     shown,
 )
 from source_harvest.logs import quiet
+from source_harvest.session import AnswerSession, object_of
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
 TIMEOUT = (10, 60)
@@ -83,7 +84,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        handler = HarvestErrorHandler(ACCESS_TOKEN, refreshes_token=False)
+        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, refreshes_token=False)
         # No debug lines: they would show the body, with all that is secret in it.
         client = HttpClient(
             "access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=AnswerSession()
@@ -94,9 +95,9 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
                 headers = self.build_refresh_request_headers()
                 _, response = client.send_request("POST", url, REQUEST_KWARGS, headers=headers, data=form)
         except HarvestError as error:
-            raise _refused(error) if error.status and 400 <= error.status < 500 else error from error
-        body = body_of(response)
-        if not isinstance(body, dict) or not _is_token(body.get("access_token")):
+            raise _refused(error) if error.status and 400 <= error.status < 500 else error.anew() from error
+        body = object_of(response)
+        if not _is_token(body.get("access_token")):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
         if not _is_token(body.get("refresh_token") or body["access_token"]):
             raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
@@ -120,6 +121,16 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             is_passing = error.failure_type is FailureType.transient_error
             self._failure, self._failed_until = error, time.monotonic() + SPARED if is_passing else math.inf
             raise
+
+
+def _expect_tokens(response: requests.Response) -> None:
+    """Where an answer holds any token it is not asked for again: the refresh token that was sent may be used up.
+
+    Raises `ValueError`.
+    """
+    body = object_of(response)
+    if not any(_is_token(body.get(name)) for name in ("access_token", "refresh_token")):
+        raise ValueError("it has no access token")
 
 
 def _is_token(value: object) -> bool:

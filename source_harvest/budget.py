@@ -6,15 +6,15 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from typing_extensions import override
 
-from source_harvest.answer import AnswerSession
 from source_harvest.gate import Gate
+from source_harvest.session import AnswerSession
 
 logger = logging.getLogger("airbyte")
 
@@ -138,8 +138,10 @@ class PatientSession(AnswerSession):
 
     def __init__(self, share: float, gate: Gate, connections: int) -> None:
         """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the gate is closed."""
-        super().__init__(connections, gate.make_room)
+        super().__init__(connections, gate)
         self._gate = gate
+        self._tries = local()
+        self._succeeded_at = -math.inf
         self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
         self.reports = Limit(
             "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_SLACK, REPORTS_DEFAULT_WAIT
@@ -160,8 +162,19 @@ class PatientSession(AnswerSession):
                 turn = limit.take()
                 if turn is None:
                     continue
+                self._tries.began = time.monotonic()
                 response = super().send(request, **kwargs)
                 limit.answered(turn)
                 if response.status_code != 429:
-                    return response
+                    return self._noted(response)
                 limit.refuse(response)
+
+    def _noted(self, response: requests.Response) -> requests.Response:
+        if response.status_code == 200:
+            self._succeeded_at = time.monotonic()
+        return response
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a request succeeded since this thread began its last try, which failed."""
+        return self._succeeded_at >= float(self._tries.began)

@@ -27,6 +27,7 @@ class StreamCursor(Cursor):
         self._lock = Lock()
         self._open_partitions = 0
         self._final: Callable[[], State] | None = None
+        self._has_failed = False
 
     def announce(self) -> None:
         """One more partition is going to be read."""
@@ -41,7 +42,12 @@ class StreamCursor(Cursor):
 
     def checkpoint(self, state: State) -> None:
         """The state for now; called by the thread that read what it vouches for."""
-        self._emit(state)
+        if not self._has_failed:
+            self._emit(state)
+
+    def fail(self) -> None:
+        """A row was left out, for which no state may vouch from now on; called by the thread that read it."""
+        self._has_failed = True
 
     @override
     def close_partition(self, partition: Partition) -> None:
@@ -50,7 +56,7 @@ class StreamCursor(Cursor):
             self._emit_if_complete()
 
     def _emit_if_complete(self) -> None:
-        if self._final is not None and self._open_partitions == 0:
+        if self._final is not None and self._open_partitions == 0 and not self._has_failed:
             self._emit(self._final())
 
     @property

@@ -18,6 +18,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import InMemoryMessageRepository
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
@@ -93,7 +94,8 @@ class Engine:
             self._census.begin(own, readers, listings[SignedInUser])
         for reader in readers:
             stream = reader.stream
-            reader.connect(partial(self._emit_state, stream.name), partial(self._emit_estimate, stream.name))
+            emits = (self._emit_state, self._emit_estimate, self._emit_error)
+            reader.connect(*(partial(emit, stream.name) for emit in emits))
             lists = [listings[source] for source in stream.lists()]
             whole_lists = [whole[source] for source in stream.lists()]
             yield DefaultStream(
@@ -127,7 +129,7 @@ class Engine:
             for source, sharing in readers_of.items()
         }
 
-    # Both go onto the queue of the records, so that no state overtakes the rows that it vouches for.
+    # All go onto the queue of the records, so that no state overtakes the rows that it vouches for.
 
     def _emit_state(self, stream: str, state: State) -> None:
         states = ConnectorStateManager()
@@ -138,6 +140,9 @@ class Engine:
         estimate = AirbyteEstimateTraceMessage(name=stream, type=EstimateType.STREAM, row_estimate=rows)
         trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
         self._queue.put(AirbyteMessage(type=MessageType.TRACE, trace=trace))
+
+    def _emit_error(self, stream: str, error: HarvestError) -> None:
+        self._queue.put(StreamThreadException(error, stream))
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

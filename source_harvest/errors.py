@@ -5,7 +5,7 @@ An error message has three parts: what Harvest said, what to change, and where.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ from typing_extensions import override
 
 # How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
 QUOTE_LENGTH = 200
+
+# How often a request is sent that meets faults which may pass.
+TRIES = 6
 
 # Up to so many seconds are added to each wait before another try.
 JITTER = 0.5
@@ -45,6 +48,10 @@ class HarvestError(AirbyteTracedException):
         if message.trace and message.trace.error:  # whose stack trace may quote what Harvest sent
             message.trace.error.stack_trace = filter_secrets(message.trace.error.stack_trace or "")
         return message
+
+
+class TriesUsedUpError(HarvestError):
+    """A request failed as often as it was sent, for a fault that may pass."""
 
 
 class GoneMidwayError(HarvestError):
@@ -89,6 +96,14 @@ def module_is_off(place: Place, said: str) -> HarvestError:
     )
 
 
+_UNLIKE_ITS_DOCUMENTATION = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
+
+
+def _not_as_documented(place: Place, error: Exception) -> str:
+    what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    return f"Harvest's answer for {place.name} is not as documented: {brief(what)}. Please report this message."
+
+
 @contextmanager
 def as_documented(place: Place) -> Iterator[None]:
     """Around what trusts the shape of Harvest's rows: where they are not as documented, one clear sentence says so.
@@ -97,10 +112,8 @@ def as_documented(place: Place) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        what = f"{type(error).__name__}: {brief(str(error))}"
-        message = f"Harvest's answer for {place.name} is not as documented ({what}). Please report this message."
-        raise HarvestError(message, FailureType.system_error) from error
+    except _UNLIKE_ITS_DOCUMENTATION as error:
+        raise HarvestError(_not_as_documented(place, error), FailureType.system_error) from error
 
 
 @dataclass(frozen=True)
@@ -177,18 +190,28 @@ def quote(response: requests.Response) -> str:
 class HarvestErrorHandler(ErrorHandler):
     """Judges each answer for the CDK's HTTP client.
 
-    Faults that may pass are retried by the client; a 401 is retried once with a fresh token where
-    `refreshes_token`; all else that is not a success raises a `HarvestError`.
+    Faults that may pass are retried by the client, and so is a success that `understand` does not; a 401 is retried
+    once with a fresh token where `refreshes_token`; all else that is not a success raises a `HarvestError`.
     """
 
-    def __init__(self, place: Place, *, refreshes_token: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        understand: Callable[[requests.Response], object],
+        *,
+        refreshes_token: bool,
+        tries: int = TRIES,
+    ) -> None:
+        """`understand` raises `ValueError`, `KeyError` and the like where a successful answer is not as documented."""
         self._place = place
+        self._understand = understand
         self._refreshes_token = refreshes_token
+        self._tries = tries
 
     @property
     @override
     def max_retries(self) -> int:
-        return 5
+        return self._tries - 1
 
     @property
     @override
@@ -207,7 +230,7 @@ class HarvestErrorHandler(ErrorHandler):
         if not isinstance(response, requests.Response):
             return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
         if response.status_code == 200:
-            return ErrorResolution(ResponseAction.SUCCESS)
+            return self._success(response)
         if response.status_code == 401 and self._refreshes_token:
             return ErrorResolution(ResponseAction.REFRESH_TOKEN_THEN_RETRY, FailureType.config_error)
         if response.status_code in self._place.nothing_there:
@@ -220,11 +243,23 @@ class HarvestErrorHandler(ErrorHandler):
         message = f"{said} to the request for {self._place.name}. {advice}"
         raise HarvestError(message, rule.failure_type, response.status_code, said)
 
+    def _success(self, response: requests.Response) -> ErrorResolution:
+        try:
+            self._understand(response)
+        except _UNLIKE_ITS_DOCUMENTATION as error:
+            response.close()
+            return _another_try(FailureType.system_error, _not_as_documented(self._place, error))
+        return ErrorResolution(ResponseAction.SUCCESS)
+
     def _retry(self, reason: str) -> ErrorResolution:
-        # The client's waits grow and are the same for all threads; this keeps them from coming back all at once.
-        time.sleep(random.uniform(0, JITTER))  # noqa: S311 - nothing is to be kept secret
         message = f"Harvest's {self._place.name} could not be read: {filter_secrets(reason)}. {_RETRIED.advice}"
-        return ErrorResolution(ResponseAction.RETRY, _RETRIED.failure_type, message)
+        return _another_try(_RETRIED.failure_type, message)
+
+
+def _another_try(failure_type: FailureType, message: str) -> ErrorResolution:
+    # The client's waits grow and are the same for all threads; this keeps them from coming back all at once.
+    time.sleep(random.uniform(0, JITTER))  # noqa: S311 - nothing is to be kept secret
+    return ErrorResolution(ResponseAction.RETRY, failure_type, message)
 
 
 @contextmanager
@@ -245,4 +280,4 @@ def plain_errors() -> Iterator[None]:
             )
             raise HarvestError(message, FailureType.config_error, status=401) from error
         last_try = error.__context__  # has our own account of what happened
-        raise HarvestError(str(last_try or error), error.failure_type) from error
+        raise TriesUsedUpError(str(last_try or error), error.failure_type or FailureType.system_error) from error

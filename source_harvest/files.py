@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from source_harvest.errors import config_error
+from source_harvest.json_text import parsed
 
 
 def read_json(path: str, what: str) -> Any:
@@ -14,7 +15,7 @@ def read_json(path: str, what: str) -> Any:
     Raises a config `HarvestError` that names the file.
     """
     try:
-        return orjson.loads(Path(path).read_bytes())
+        return parsed(Path(path).read_bytes())[0]
     except OSError as error:
         raise config_error(f"The {what} file {path} cannot be read: {error.strerror}.") from None
     except orjson.JSONDecodeError as error:

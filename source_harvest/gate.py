@@ -4,9 +4,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from threading import BoundedSemaphore, Event
 
-# A page of 2,000 time entries takes about 15 MB while its rows are handed on. So many are unpacked at once, however
-# many workers wait for Harvest; more would bring nothing, as only one can use the processor.
-ANSWERS_AT_ONCE = 2
+from source_harvest.memory import MemoryLimit
+
+# Bytes of bodies while they are read. A page of 2,000 time entries has 2 to 3 MB, and each reader may hold its share
+# of this whatever the others hold, so that pages of that size wait for no larger or slower ones.
+BODIES = 32_000_000
+
+# Bytes of bodies whose rows are handed on, which take about seven times as much. With one more than this, two pages of
+# 2,000 time entries are unpacked at once, however many workers wait for Harvest; more would bring nothing, as only one
+# can use the processor. What is small never waits.
+UNPACKED = 3_000_000
+SMALL = 64_000
 
 # Of what may wait for minutes, so much is begun at once, in threads of its own.
 PATIENT_AT_ONCE = 4
@@ -21,9 +29,12 @@ class Gate:
 
     def __init__(self, width: int) -> None:
         self._slots = BoundedSemaphore(width)
-        self._room = BoundedSemaphore(ANSWERS_AT_ONCE)
         self._patient = BoundedSemaphore(PATIENT_AT_ONCE)
         self._closed = Event()
+        self.bodies = MemoryLimit(BODIES, BODIES // width, self.check)
+        """Of answers that are being read."""
+        self.unpacked = MemoryLimit(UNPACKED, SMALL, self.check)
+        """Of answers whose rows are handed on, in bytes of their bodies."""
 
     def entered(self) -> AbstractContextManager[object]:
         """Waits until one more may read; to be held while it does.
@@ -31,13 +42,6 @@ class Gate:
         Raises `SyncGivenUpError`.
         """
         return self._held(self._slots)
-
-    def make_room(self) -> Callable[[], None]:
-        """Waits until one more answer may be unpacked; returns what to call when nobody needs it any more.
-
-        Raises `SyncGivenUpError`.
-        """
-        return self._acquired(self._room)
 
     def patiently(self) -> AbstractContextManager[object]:
         """As `entered`, for what may itself have to wait for minutes."""

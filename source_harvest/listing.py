@@ -245,8 +245,9 @@ class Listing:
                 continue
             count = 0
             for row in stream.take(type(self._source), rows, reader):
-                count += 1
-                yield Record(data=row, stream_name=stream.name)
+                if record := reader.record(row):
+                    count += 1
+                    yield record
             reader.count(count)
 
     def _needed(self) -> str | None:

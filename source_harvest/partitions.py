@@ -172,8 +172,9 @@ class SlicePartition(ReaderPartition):
             try:
                 with as_documented(stream.place):
                     for row in stream.read_slice(self._slice):
-                        count += 1
-                        yield Record(data=row, stream_name=stream.name)
+                        if record := reader.record(row):
+                            count += 1
+                            yield record
             except HarvestError as error:
                 if reader.failed(error, started):
                     raise

@@ -10,15 +10,18 @@ from datetime import datetime
 from threading import Event, RLock
 from typing import TYPE_CHECKING
 
+import orjson
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+from airbyte_cdk.sources.types import Record
 
 from source_harvest.bookmark import Bookmark
 from source_harvest.cursor import State, StreamCursor
-from source_harvest.errors import HarvestError, config_error
+from source_harvest.errors import HarvestError, TriesUsedUpError, brief, config_error
 from source_harvest.spans import Span, merged
 
 if TYPE_CHECKING:
+    from source_harvest.answer import Row
     from source_harvest.stream import HarvestStream
 
 logger = logging.getLogger("airbyte")
@@ -51,6 +54,7 @@ class Reader:
         self._faults = 0
         self._fault_at = 0.0
         self._told: set[str] = set()
+        self._has_left_out = False
         self._lock = RLock()
         self._began = time.monotonic()
         if bookmark.cursor and not bookmark.account:  # another connector's state says nothing of its start date
@@ -72,10 +76,16 @@ class Reader:
             )
         self._account = account
 
-    def connect(self, emit_state: Callable[[State], None], emit_estimate: Callable[[int], None]) -> None:
-        """Where its states, and estimates of how many rows will come, are to go."""
+    def connect(
+        self,
+        emit_state: Callable[[State], None],
+        emit_estimate: Callable[[int], None],
+        emit_error: Callable[[HarvestError], None],
+    ) -> None:
+        """Where its states, estimates of how many rows will come, and errors beside those raised are to go."""
         self.cursor = StreamCursor(emit_state, self._end)
         self.expect = emit_estimate
+        self._emit_error = emit_error
 
     @property
     def since(self) -> str | None:
@@ -126,6 +136,29 @@ class Reader:
             self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent)
             self.checkpoint()
 
+    def record(self, row: Row) -> Record | None:
+        """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""
+        try:
+            orjson.dumps([[row]])  # as deep as in its message
+        except orjson.JSONEncodeError as error:
+            self._leave_out(row, error)
+            return None
+        return Record(data=row, stream_name=self.stream.name)
+
+    def _leave_out(self, row: Row, reason: Exception) -> None:
+        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
+        message = (
+            f"A row of {self.stream.name} ({brief(key)}) cannot be written as JSON ({reason}) and is left out, so the "
+            "stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect the stream."
+        )
+        with self._lock:
+            is_first, self._has_left_out = not self._has_left_out, True
+        self.cursor.fail()
+        if is_first:
+            self._emit_error(HarvestError(message, FailureType.system_error))
+        else:
+            logger.warning(message)
+
     def count(self, rows: int) -> None:
         """So many rows were read."""
         with self._lock:
@@ -144,7 +177,8 @@ class Reader:
         meanwhile, as often as it is tried, the others would only take their time to fail too.
         """
         with self._lock:
-            if error.failure_type is FailureType.transient_error and began >= self._fault_at:
+            is_fault = error.failure_type is FailureType.transient_error or isinstance(error, TriesUsedUpError)
+            if is_fault and began >= self._fault_at:
                 self._faults += 1
                 self._fault_at = time.monotonic()
                 if self._faults == FAULTS_IN_A_ROW:

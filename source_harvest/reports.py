@@ -198,7 +198,7 @@ class ReportStream(DayStream):
         def is_begun(period: Period) -> bool:
             with self._transport.gate.entered(), self._transport.explained(self.place):
                 url = f"{self.url_base}{source.list_key}?to={period.last.isoformat()}&per_page=1"
-                return bool(self._transport.get(url, self.place)[source.list_key])
+                return bool(self._transport.get(url, self.place, read=source.read_page).rows)
 
         if before and not is_begun(self._calendar.period_of(before - DAY)):
             return before

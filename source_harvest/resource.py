@@ -15,11 +15,13 @@ from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import second_before
 from source_harvest.delivered import DeliveredRows
-from source_harvest.errors import GoneMidwayError, HarvestError, Place, quote
+from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, as_documented, quote
+from source_harvest.paging import PageSize, Paging
+from source_harvest.session import Answer
 from source_harvest.transport import Transport
 
-# The most rows that Harvest puts on a page; asked for always, because not every list has it as its default.
-PER_PAGE = 2000
+# So often is a smaller page asked for at the place where a larger one was too much.
+TRIES_OF_SMALLER = 2
 
 FILTERS = ("updated_since", "from", "to")
 
@@ -32,6 +34,10 @@ Slice = Mapping[str, Any]
 
 def _ignore() -> None:
     """Nobody wants to know."""
+
+
+class SmallerPagesError(Exception):
+    """A page was too much for Harvest; `pages` will ask for smaller ones when the list is read again."""
 
 
 class Resource(HttpStream):
@@ -51,7 +57,9 @@ class Resource(HttpStream):
         self._transport = transport
         self._lock = Lock()
         self.requests = 0
-        self._http_client = transport.client(self.place)
+        self._http_client = transport.client(self.place, self.read_page)
+        self._trial_client = transport.client(self.place, self.read_page, TRIES_OF_SMALLER)
+        self._page_size = transport.once(("page size", self.place.name), PageSize)
         fields = self.identified_by
         self._identity: Callable[[Row], Hashable] = itemgetter(*fields)
 
@@ -63,7 +71,8 @@ class Resource(HttpStream):
         place = place or self.place
         with self._transport.explained(place):
             path = self.first_path(self.any_slice())
-            self._transport.get_once(f"{self.url_base}{path}{'?per_page=1' if self.list_key else ''}", place)
+            url = f"{self.url_base}{path}{'?per_page=1' if self.list_key else ''}"
+            self._transport.get_once(url, place, self.read_page)
 
     def any_slice(self) -> Slice:
         """One of its slices."""
@@ -78,18 +87,23 @@ class Resource(HttpStream):
         is. Raises `HarvestError`.
         """
         tally: Tally | None = None
-        for reading in range(READINGS):
-            if reading:
+        reading = 0
+        while reading < READINGS:
+            if tally:
                 again()
             tally = Tally(self._identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
             try:
                 for page in self.pages(stream_slice):
                     tally.add(page)
                     yield page
+            except SmallerPagesError:
+                continue
             except GoneMidwayError:
-                if reading + 1 == READINGS:
+                reading += 1
+                if reading == READINGS:
                     raise
                 continue  # its first page tells whether the record that it belongs to was deleted
+            reading += 1
             if tally.is_complete:
                 if not tally.is_certain:
                     in_doubt()
@@ -116,31 +130,55 @@ class Resource(HttpStream):
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list, first to last; none where the record that it belongs to is gone before the first.
 
-        Raises `HarvestError`.
+        Raises `HarvestError`, or `SmallerPagesError` where the list is to be read again.
         """
-        token = None
-        asked: set[str] = set()
+        token, paging, size = None, Paging(), self._page_size.entries
         while True:
-            with self._lock:
-                self.requests += 1
-            with self._transport.explained(self.place):
-                request, response = self._fetch_next_page(stream_slice, None, token)
-            if not response.ok:
+            request, response = self._fetch(stream_slice, token, paging.entries, size)
+            if not isinstance(response, Answer) or not response.ok:
                 if token:
                     raise self._gone_midway(response)
                 self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
                 self.parent_gone()
                 return
             with response:
-                page = self._page(response)
+                page: Page = response.meaning
+                with as_documented(self.place):
+                    paging.add(page)
                 yield page
                 page.rows.clear()  # or the next page would share the memory with it
             if page.next_url is None:
                 return
-            if page.next_url in asked:
-                raise self._malformed("its pages lead round in a circle")
-            asked.add(page.next_url)
-            token = self._token(page.next_url)
+            token = {"url": page.next_url}
+
+    def _fetch(
+        self, stream_slice: Slice, token: Mapping[str, Any] | None, before: int, size: int
+    ) -> tuple[requests.PreparedRequest, requests.Response]:
+        """The answer to the request for the page of that size after so many entries.
+
+        Raises `SmallerPagesError` where it is too much for Harvest, which answers others; else `HarvestError`.
+        """
+        with self._lock:
+            self.requests += 1
+        part = tuple(stream_slice.get(name) for name in FILTERS)
+        client = self._trial_client if self._page_size.is_on_trial(part, before) else self._http_client
+        url = self._join_url(self.url_base, self.path(stream_slice=stream_slice, next_page_token=token))
+        params = self.request_params(None, stream_slice, token)
+        try:
+            with self._transport.explained(self.place):
+                return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)
+        except TriesUsedUpError as error:
+            is_at_top = self.list_key is not None and "/" not in self.first_path(stream_slice)
+            may_pass = is_at_top and error.failure_type is FailureType.transient_error
+            if not (may_pass and self._transport.is_answered() and self._page_size.was_too_much(size, part, before)):
+                raise
+            self.logger.warning(
+                "%s: pages of %d entries are too much for Harvest, so the list is read again with %d a page",
+                self.name,
+                size,
+                self._page_size.entries,
+            )
+            raise SmallerPagesError from error
 
     def parent_gone(self) -> None:
         """Below a record a list answered 404."""
@@ -186,21 +224,12 @@ class Resource(HttpStream):
         filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
         if "updated_since" in filters:
             filters["updated_since"] = second_before(filters["updated_since"])
-        return {"per_page": PER_PAGE, **filters}
-
-    @override
-    def request_kwargs(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any]:
-        return REQUEST_KWARGS
+        return {"per_page": self._page_size.entries, **filters}
 
     @override
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        url = self._page(response).next_url
-        return None if url is None else self._token(url)
+        url = self.read_page(response).next_url
+        return None if url is None else {"url": url}
 
     @override
     def parse_response(
@@ -211,19 +240,17 @@ class Resource(HttpStream):
         stream_slice: Slice | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Row]:
-        return self._page(response).rows
+        return self.read_page(response).rows
 
-    def _token(self, url: str) -> Mapping[str, Any]:
-        """Harvest says where the next page is; the credentials are sent to no other host than the configured one."""
-        if urlsplit(url)[:2] != urlsplit(self.url_base)[:2]:
-            raise self._malformed("its next page is on another host, which is not given your credentials")
-        return {"url": url}
+    def read_page(self, response: requests.Response) -> Page:
+        """The page that an answer is.
 
-    def _page(self, response: requests.Response) -> Page:
-        try:
-            return Page.of(response, self.list_key, self.identified_by)
-        except ValueError as error:
-            raise self._malformed(str(error)) from error
+        Raises `ValueError` where it is none, or leads elsewhere: the credentials are sent to no other host.
+        """
+        page = Page.of(response, self.list_key, self.identified_by)
+        if page.next_url is not None and urlsplit(page.next_url)[:2] != urlsplit(self.url_base)[:2]:
+            raise ValueError("its next page is on another host, which is not given your credentials")
+        return page
 
     def _gone_midway(self, response: requests.Response) -> GoneMidwayError:
         """Half a list is never a list, also where the record that it belongs to may have been deleted."""
@@ -233,7 +260,3 @@ class Resource(HttpStream):
             "The next sync takes it up again."
         )
         return GoneMidwayError(message, FailureType.transient_error, response.status_code, said)
-
-    def _malformed(self, what: str) -> HarvestError:
-        message = f"Harvest's answer for {self.place.name} is not as documented: {what}. Please report this message."
-        return HarvestError(message, FailureType.system_error)

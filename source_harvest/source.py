@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import requests
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -27,9 +28,10 @@ from source_harvest.access import unreadable_streams
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
 from source_harvest.config import Config, Settings, migrated
 from source_harvest.engine import Engine
-from source_harvest.errors import QUOTE_LENGTH, HarvestError, Place, as_documented, config_error
+from source_harvest.errors import QUOTE_LENGTH, HarvestError, Place, config_error
 from source_harvest.files import read_json
 from source_harvest.reader import Reader
+from source_harvest.session import object_of
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.transport import Transport
@@ -104,10 +106,9 @@ class SourceHarvest(AbstractSource):
         try:
             with closing(self._transport(config)) as transport:
                 account_id = transport.connect(confirm=True)
-                user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER)
-                with as_documented(SIGNED_IN_USER):
-                    roles = user.get("access_roles") or ["user"]
-                    logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
+                user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_user)
+                roles = user.get("access_roles") or ["user"]
+                logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
                 for name, reason in unreadable_streams(transport).items():
                     logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
@@ -152,6 +153,13 @@ class SourceHarvest(AbstractSource):
     def _transport(self, config: Config) -> Transport:
         spec = self.spec(logging.getLogger("airbyte")).connectionSpecification
         return Transport(Settings.of(config, spec), config)
+
+
+def _expect_user(response: requests.Response) -> None:
+    user = object_of(response)
+    roles = user.get("access_roles") or []
+    if type(user.get("id")) is not int or not isinstance(roles, list) or not all(isinstance(r, str) for r in roles):
+        raise ValueError("it is no user with an id and a list of access_roles")
 
 
 def _reader(

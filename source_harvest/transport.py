@@ -9,16 +9,17 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any, TypeVar
 
+import requests
 from airbyte_cdk.sources.streams.http import HttpClient
 
 from source_harvest import accounts
-from source_harvest.answer import body_of
 from source_harvest.auth import REQUEST_KWARGS, authenticator
 from source_harvest.budget import PatientSession
 from source_harvest.config import Config, Settings
-from source_harvest.errors import HarvestError, HarvestErrorHandler, Place, module_is_off, plain_errors
+from source_harvest.errors import TRIES, HarvestError, HarvestErrorHandler, Place, module_is_off, plain_errors
 from source_harvest.gate import Gate
 from source_harvest.logs import quiet
+from source_harvest.session import Answer, object_of
 
 logger = logging.getLogger("airbyte")
 
@@ -27,6 +28,11 @@ T = TypeVar("T")
 # Harvest asks for the application's name and a way to reach its makers.
 USER_AGENT = f"source-harvest/{version('source-harvest')} (https://docs.airbyte.com/integrations/sources/harvest)"
 ACCOUNT_HEADER = "Harvest-Account-Id"
+
+Read = Callable[[requests.Response], Any]
+"""Makes of a successful answer what it means; raises `ValueError` and the like where it is not as documented."""
+
+ANYTHING = Place("signed-in user", "everyone")
 
 
 class Transport:
@@ -51,10 +57,18 @@ class Transport:
         self._rejection: HarvestError | None = None
         self._is_account_confirmed = False
 
-    def client(self, place: Place) -> HttpClient:
-        """A client for one place in Harvest, on the session that all share."""
-        handler = HarvestErrorHandler(place, refreshes_token=self.settings.uses_oauth)
+    def client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
+        """A client for one place in Harvest, on the session that all share; what was `read` is the answer's meaning."""
+        understand = partial(self._understand, place, read)
+        handler = HarvestErrorHandler(place, understand, refreshes_token=self.settings.uses_oauth, tries=tries)
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
+
+    def _understand(self, place: Place, read: Read, response: requests.Response) -> None:
+        if not isinstance(response, Answer):
+            raise TypeError(f"an answer is expected, not a {type(response).__name__}")
+        response.meaning = read(response)
+        if response.is_mended:
+            self.once(("mended", place.name), partial(_tell_mended, place))
 
     def close(self) -> None:
         """Closes the connections that wait for more requests."""
@@ -70,20 +84,46 @@ class Transport:
                 self._session.headers[ACCOUNT_HEADER] = accounts.resolve(self, confirm=confirm)
             return str(self._session.headers[ACCOUNT_HEADER])
 
-    def get(self, url: str, place: Place, account_id: str | None = None) -> Any:
-        """The JSON body at a single address, such as that of the signed-in user.
+    def get(
+        self,
+        url: str,
+        place: Place,
+        account_id: str | None = None,
+        read: Read = object_of,
+        tries: int = TRIES,
+    ) -> Any:
+        """What is read at a single address: by default the JSON object there, such as the signed-in user.
 
         Raises `HarvestError`.
         """
         headers = {ACCOUNT_HEADER: account_id} if account_id else None
+        client = self.client(place, read, tries)
         with plain_errors():
-            _, response = self.client(place).send_request("GET", url, REQUEST_KWARGS, headers=headers)
+            _, response = client.send_request("GET", url, REQUEST_KWARGS, headers=headers)
         with response:
-            return body_of(response)
+            return response.meaning if isinstance(response, Answer) else None
 
-    def get_once(self, url: str, place: Place) -> Any:
-        """As `get`, but an answer serves all who ask the same in this command."""
-        return self.once(url, partial(self.get, url, place))
+    def get_once(self, url: str, place: Place, expected: Read = object_of) -> dict[str, Any]:
+        """The JSON object at an address, which is as `expected`; an answer serves all who ask in this command.
+
+        Raises `HarvestError`.
+        """
+
+        def read(response: requests.Response) -> dict[str, Any]:
+            expected(response)
+            return object_of(response)
+
+        return self.once(url, partial(self.get, url, place, read=read))
+
+    def is_answered(self) -> bool:
+        """Whether Harvest answers others while this thread's last request failed; where nobody asks, it is asked."""
+        if self._session.is_answered:
+            return True
+        try:
+            self.get(f"{self.settings.api_url}/users/me", ANYTHING, tries=1)
+        except HarvestError as error:
+            return error.status is not None
+        return True
 
     @contextmanager
     def explained(self, place: Place) -> Iterator[None]:
@@ -138,8 +178,8 @@ class Transport:
         except HarvestError as error:
             if error.status != 403:
                 raise
-            company = {}
-        return company if isinstance(company, Mapping) else {}
+            return {}
+        return company
 
     def once(self, what: object, find: Callable[[], T]) -> T:
         """What is found out once in a command, however many need it."""
@@ -154,3 +194,11 @@ class Transport:
     def plan_reports(self, requests: int) -> tuple[int, int]:
         """So many more requests for reports will come; returns how many in all, and how many minutes they take."""
         return self._session.reports.plan(requests)
+
+
+def _tell_mended(place: Place) -> None:
+    logger.warning(
+        "Harvest's %s hold text that no UTF-8 can hold, such as one half of an emoji that was cut: "
+        "each such character becomes U+FFFD. Mend the text in Harvest to have it whole.",
+        place.name,
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from source_harvest.answer import AnswerSession
+from source_harvest.session import AnswerSession
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from unit_tests.reckoning import today

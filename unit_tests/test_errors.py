@@ -114,7 +114,7 @@ def test_a_lasting_fault_fails_its_stream_as_transient_with_harvests_words(
     assert kind == "transient_error"
     assert message.startswith("Harvest's clients could not be read: Harvest answered 503 (Sorry, back soon.).")
     assert result.statuses == {"clients": "INCOMPLETE", "projects": "COMPLETE"}
-    assert len(naps) == 5
+    assert naps == [1, 2, 4, 8, 16, 1, 1]  # with 2,000 entries a page, with 500 and with 100
 
 
 def test_an_outage_is_not_waited_out_for_each_invoice(
@@ -206,17 +206,20 @@ def test_a_certificate_that_is_not_trusted_is_no_passing_fault(
     [
         ({"links": {"next": None}}, 'it has no list "clients"'),
         ({"clients": None, "links": {"next": None}}, 'it has no list "clients"'),
-        ([], 'it has no list "clients"'),
+        ([], "it is no object, but list"),
+        (None, "it is no object, but null"),
         ({"clients": []}, 'it has no link "next"'),
         ({"clients": [], "links": {}}, 'it has no link "next"'),
         ({"clients": [], "links": {"next": "https://elsewhere.example/v2/clients?page=2"}}, "on another host"),
         ({"clients": [5], "links": {"next": None}}, "an entry without an id"),
         ({"clients": [{}], "links": {"next": None}}, "an entry without an id"),
         ({"clients": [{"id": None}], "links": {"next": None}}, "an entry without an id"),
+        ({"clients": [], "links": {"next": 5}}, 'it has no link "next"'),
+        ({"clients": [], "links": {"next": None}, "total_entries": "5"}, '"total_entries" is no whole number'),
     ],
 )
 def test_an_answer_that_is_not_as_documented_is_an_error_and_no_empty_list(
-    body: Any, what: str, harvest: Harvest, config: dict[str, Any]
+    body: Any, what: str, harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
     harvest.faults.add(path="/clients$", status=200, body=json.dumps(body), times=None)
     result = sync(config, ["clients", "contacts"])

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,8 +23,8 @@ from source_harvest import SourceHarvest
 from source_harvest.bookmark import bookmark_of
 from source_harvest.children import BelowEachParent
 from source_harvest.config import Settings
+from source_harvest.entrypoint import Entrypoint
 from source_harvest.errors import HarvestError
-from source_harvest.run import Entrypoint
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.streams.clients import Clients
@@ -436,8 +437,8 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
         assert_config_error(error, 'The state of the stream "clients" cannot be read')
     else:
         assert bookmark_of(stream, bookmark.state("updated_at")) == bookmark
-        assert isinstance(bookmark.since, str | None)
-        assert isinstance(bookmark.children_since, str | None)
+        assert isinstance(bookmark.since(timedelta(minutes=5)), str | None)
+        assert isinstance(bookmark.children_since(timedelta(minutes=5)), str | None)
 
 
 def test_a_catalog_is_taken_or_one_sentence(harvest: Harvest, config: dict[str, Any], naps: list[float]) -> None:
