@@ -122,12 +122,21 @@ class AnswerAdapter(HTTPAdapter):
         return pool
 
 
+def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Where a session has no authentication at all, requests takes one from the user's netrc file, or the address."""
+    return request
+
+
 class AnswerSession(requests.Session):
-    """A session whose successful answers are JSON, for certain."""
+    """A session whose successful answers are JSON, for certain.
+
+    Credentials come from whoever made it, and from nowhere else.
+    """
 
     def __init__(self, connections: int = 1, gate: Gate | None = None) -> None:
         """Keeps so many `connections` open. The `gate` says what there is room for in memory."""
         super().__init__()
+        self.auth = _add_no_credentials
         self._gate = gate or Gate(connections)
         for scheme in ("https://", "http://"):
             self.mount(scheme, AnswerAdapter(pool_maxsize=connections))

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,18 @@ def test_a_token_that_was_cleared_is_asked_for(
     harvest.requests.clear()
     assert sync(kept, ["clients"]).statuses == {"clients": "COMPLETE"}
     assert grants(harvest) == 1
+
+
+@pytest.mark.parametrize("entry", ["default", "machine 127.0.0.1"])
+def test_no_request_takes_credentials_from_a_netrc_file(
+    entry: str, harvest: Harvest, oauth_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text(f"{entry} login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert sync(oauth_config, ["clients"]).statuses == {"clients": "COMPLETE"}
+    found = {request.path: request.headers.get("authorization", "") for request in harvest.requests}
+    assert found.pop("/api/v2/oauth2/token") == ""
+    assert all(held.startswith("Bearer ") for held in found.values())
 
 
 def test_while_no_token_can_be_had_not_each_stream_waits_for_it(
