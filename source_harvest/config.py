@@ -12,6 +12,7 @@ import jsonschema
 import pendulum
 from pendulum.parsing.exceptions import ParserError
 
+from source_harvest.address import origin
 from source_harvest.errors import config_error, shown
 
 Config = Mapping[str, Any]
@@ -169,9 +170,10 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
 def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
     if not _is_private(url):
+        held = "an address that is not shown here" if "@" in url else shown(url)
         raise config_error(
-            f'The config field "{name}" is {shown(url)}. '
-            "It must be an https:// address, or http:// on this machine (127.0.0.1), so that the token stays private."
+            f'The config field "{name}" is {held}. It must be an https:// address, or http:// on this machine '
+            "(127.0.0.1), so that the token stays private, without a user name, a query or a fragment."
         )
     return url
 
@@ -179,11 +181,10 @@ def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
 def _is_private(url: str) -> bool:
     """Whether nobody on the way there can read what is sent."""
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        scheme, host, _ = origin(url)
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(str(host))))
+    return "?" not in url and (scheme == "https" or _is_loopback(host))
 
 
 def _is_loopback(host: str) -> bool:

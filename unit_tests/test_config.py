@@ -62,6 +62,43 @@ def test_http_is_for_this_machine_only(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example\\@127.0.0.1/v2",
+        "http://evil.example\\\\@127.0.0.1/v2",
+        "https://evil.example\\@api.harvestapp.com/v2",
+        "http:\\\\127.0.0.1\\v2",
+        "http://127.0.0.1@evil.example/v2",
+        "https://api.harvestapp.com@evil.example",
+        "https://somebody:hush@api.harvestapp.com/v2",
+        "https://@api.harvestapp.com/v2",
+        "http://127.0.0.1#@evil.example/v2",
+        "https://api.harvestapp.com/v2#part",
+        "https://api.harvestapp.com/v2#",
+        "https://api.harvestapp.com/v2?a=b",
+        "https://api.harvestapp.com/v2?",
+        "http://127.0.0.1\n.evil.example/v2",
+        "http://evil.example\t@127.0.0.1/v2",
+        "https://api.harvest\x00app.com/v2",
+        " https://api.harvestapp.com/v2",
+        "https://api.harvestapp.com/v2\n",
+        "https://api.harvestapp.com /v2",
+        "https://api.harvestapp\u3002com/v2",
+        "http://localhost.evil.example/v2",
+        "http://127.0.0.1.evil.example/v2",
+        "http:///127.0.0.1/v2",
+        "http:127.0.0.1",
+        "https://",
+    ],
+)
+@pytest.mark.parametrize("name", ["api_url", "identity_url"])
+def test_an_address_that_others_might_read_differently_is_refused(name: str, url: str) -> None:
+    with pytest.raises(HarvestError, match=f'^The config field "{name}" is .*It must be an https:// address') as caught:
+        settings({"credentials": TOKEN, name: url})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("config", "field"),
     [
         ({}, "credentials"),
