@@ -187,11 +187,19 @@ def quote(response: requests.Response) -> str:
     return brief(str(text or "no message"))
 
 
+def _rejected_new_token() -> HarvestError:
+    message = (
+        "Harvest rejected the access token (401), and renewing it did not help. "
+        "Authenticate again in the source's settings."
+    )
+    return HarvestError(message, FailureType.config_error, status=401)
+
+
 class HarvestErrorHandler(ErrorHandler):
     """Judges each answer for the CDK's HTTP client.
 
-    Faults that may pass are retried by the client, and so is a success that `understand` does not; a 401 is retried
-    once with a fresh token where `refreshes_token`; all else that is not a success raises a `HarvestError`.
+    Faults that may pass are retried by the client, and so is a success that `understand` does not; all else that is not
+    a success raises a `HarvestError`, a 401 with another advice where the session `uses_oauth` and renewed its token.
     """
 
     def __init__(
@@ -199,13 +207,13 @@ class HarvestErrorHandler(ErrorHandler):
         place: Place,
         understand: Callable[[requests.Response], object],
         *,
-        refreshes_token: bool,
+        uses_oauth: bool,
         tries: int = TRIES,
     ) -> None:
         """`understand` raises `ValueError`, `KeyError` and the like where a successful answer is not as documented."""
         self._place = place
         self._understand = understand
-        self._refreshes_token = refreshes_token
+        self._uses_oauth = uses_oauth
         self._tries = tries
 
     @property
@@ -231,8 +239,8 @@ class HarvestErrorHandler(ErrorHandler):
             return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
         if response.status_code == 200:
             return self._success(response)
-        if response.status_code == 401 and self._refreshes_token:
-            return ErrorResolution(ResponseAction.REFRESH_TOKEN_THEN_RETRY, FailureType.config_error)
+        if response.status_code == 401 and self._uses_oauth:
+            raise _rejected_new_token()
         if response.status_code in self._place.nothing_there:
             return ErrorResolution(ResponseAction.IGNORE)
         said = f"Harvest answered {response.status_code} ({quote(response)})"
@@ -273,11 +281,5 @@ def plain_errors() -> Iterator[None]:
     except HarvestError:
         raise
     except AirbyteTracedException as error:
-        if error.failure_type is FailureType.config_error:
-            message = (
-                "Harvest rejected the access token (401), and renewing it did not help. "
-                "Authenticate again in the source's settings."
-            )
-            raise HarvestError(message, FailureType.config_error, status=401) from error
         last_try = error.__context__  # has our own account of what happened
         raise TriesUsedUpError(str(last_try or error), error.failure_type or FailureType.system_error) from error

@@ -152,7 +152,7 @@ class AnswerSession(requests.Session):
         Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
         Raises `TooLargeError`, and `SyncGivenUpError` once the gate is closed.
         """
-        response = super().send(request, **{**kwargs, "stream": True})
+        response = self.ask(request, **{**kwargs, "stream": True})
         if not isinstance(response, Answer):
             raise TypeError(f"an answer is expected, not a {type(response).__name__}")
         try:
@@ -161,6 +161,10 @@ class AnswerSession(requests.Session):
             response.close()
             raise
         return response
+
+    def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """The answer, of which the body was not read yet."""
+        return super().send(request, **kwargs)
 
 
 def body_of(response: requests.Response) -> Any:
