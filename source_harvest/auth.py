@@ -14,7 +14,6 @@ from airbyte_cdk.sources.streams.http.requests_native_auth import (
     SingleUseRefreshTokenOauth2Authenticator,
     TokenAuthenticator,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from requests.auth import AuthBase
 from typing_extensions import override
 
@@ -26,9 +25,10 @@ from source_harvest.errors import (
     as_documented,
     config_error,
     plain_errors,
-    shown,
+    shown_if_harmless,
 )
 from source_harvest.logs import quiet
+from source_harvest.secret_filter import add_secrets
 from source_harvest.session import AnswerSession, object_of
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
@@ -59,13 +59,10 @@ def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]
         del kept[name]
     if "access_token" not in kept:
         kept.pop("token_expiry_date", None)
-    for name in ("access_token", "refresh_token", "client_secret"):
-        if secret := settings.credentials.get(name):
-            add_to_secrets(secret)
     try:
         return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
     except (ValueError, OverflowError):
-        held = shown(settings.credentials["token_expiry_date"])
+        held = shown_if_harmless(settings.credentials["token_expiry_date"])
         raise config_error(
             f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
         ) from None
@@ -108,8 +105,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
         if not _is_token(body.get("refresh_token") or body["access_token"]):
             raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
-        for name in ("access_token", "refresh_token"):
-            add_to_secrets(body.get(name) or "")
+        add_secrets(*(body.get(name) or "" for name in ("access_token", "refresh_token")))
         return body
 
     @override

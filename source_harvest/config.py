@@ -13,7 +13,8 @@ import pendulum
 from pendulum.parsing.exceptions import ParserError
 
 from source_harvest.address import origin
-from source_harvest.errors import config_error, shown
+from source_harvest.errors import config_error, shown_if_harmless
+from source_harvest.secret_filter import keep_secret
 
 Config = Mapping[str, Any]
 
@@ -60,6 +61,7 @@ class Settings:
 
         Raises a config `HarvestError` that names the first field that is wrong, what it holds and what it may hold.
         """
+        keep_secret(config)
         config = migrated(config)
         _check(config, spec)
         api_url = _url(config, "api_url", spec)
@@ -106,7 +108,7 @@ def _check(config: Config, spec: Mapping[str, Any]) -> None:
     option = options.get(str(credentials["auth_type"]))
     if option is None:
         raise config_error(
-            f'The config field "credentials.auth_type" is {shown(credentials["auth_type"])}. '
+            f'The config field "credentials.auth_type" is {shown_if_harmless(credentials["auth_type"])}. '
             f"Valid values are: {', '.join(options)}."
         )
     _check_fields(credentials, option, "credentials.")
@@ -121,7 +123,7 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
         # The formats are annotations for the form; the pattern decides, and the parser after it.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
-            held = "a value that is not shown here" if _is_secret(described) else shown(values[name])
+            held = "a value that is not shown here" if _is_secret(described) else shown_if_harmless(values[name])
             raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
 
 
@@ -160,7 +162,7 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
         moment = pendulum.parse(config[name])
     except (ParserError, ValueError):
         raise config_error(
-            f'The config field "{name}" is {shown(config[name])}, which is no day of the calendar.'
+            f'The config field "{name}" is {shown_if_harmless(config[name])}, which is no day of the calendar.'
         ) from None
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
@@ -170,7 +172,7 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
 def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
     if not _is_private(url):
-        held = "an address that is not shown here" if "@" in url else shown(url)
+        held = "an address that is not shown here" if "@" in url else shown_if_harmless(url)
         raise config_error(
             f'The config field "{name}" is {held}. It must be an https:// address, or http:// on this machine '
             "(127.0.0.1), so that the token stays private, without a user name, a query or a fragment."

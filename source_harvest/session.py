@@ -13,7 +13,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 
 from source_harvest.deadline import TimedConnection, TimedTlsConnection
-from source_harvest.errors import is_html
+from source_harvest.errors import MOST_QUOTED, is_html
 from source_harvest.gate import Gate
 from source_harvest.json_text import parsed
 from source_harvest.memory import MemoryHold
@@ -22,7 +22,7 @@ from source_harvest.memory import MemoryHold
 LARGEST_BODY = 64_000_000
 
 # Bodies are read in pieces of so many bytes, each of which is counted before the next one is read.
-PIECE = 64_000
+PIECE = MOST_QUOTED
 
 
 class TooLargeError(requests.RequestException):

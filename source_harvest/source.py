@@ -28,9 +28,10 @@ from source_harvest.access import unreadable_streams
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
 from source_harvest.config import Config, Settings, migrated
 from source_harvest.engine import Engine
-from source_harvest.errors import QUOTE_LENGTH, HarvestError, Place, config_error
+from source_harvest.errors import QUOTE_LENGTH, HarvestError, Place, brief, config_error
 from source_harvest.files import read_json
 from source_harvest.reader import Reader
+from source_harvest.secret_filter import keep_secret, without_secrets
 from source_harvest.session import object_of
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
@@ -66,7 +67,7 @@ class SourceHarvest(AbstractSource):
         except ValueError as error:
             reason = str(error).splitlines()[-1].removeprefix("- ")
             raise config_error(
-                f"The catalog file {catalog_path} is no configured catalog: {reason[-QUOTE_LENGTH:]}."
+                f"The catalog file {catalog_path} is no configured catalog: {without_secrets(reason)[-QUOTE_LENGTH:]}."
             ) from None
 
     @classmethod
@@ -90,6 +91,7 @@ class SourceHarvest(AbstractSource):
 
         Unlike the CDK's own, this leaves no copy with the credentials on disk.
         """
+        keep_secret(config)
         today = migrated(config)
         if today is not config:
             self._messages.emit_message(create_connector_config_control_message(dict(today)))
@@ -108,7 +110,7 @@ class SourceHarvest(AbstractSource):
                 account_id = transport.connect(confirm=True)
                 user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_user)
                 roles = user.get("access_roles") or ["user"]
-                logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
+                logger.info("Harvest account %s, as %s", account_id, brief(" and ".join(roles)))
                 for name, reason in unreadable_streams(transport).items():
                     logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
