@@ -59,14 +59,16 @@ def resolve(transport: Transport, *, confirm: bool = False) -> str:
     if wanted and wanted.isdigit() and not confirm:
         return wanted
     accounts = reachable(transport)
+    subdomains: list[str | None] = []
     if not wanted:
         matching = accounts
     elif wanted.isdigit():
         matching = [account for account in accounts if account.id == wanted]
     else:
-        matching = [account for account in accounts if _subdomain(transport, account) == wanted]
+        subdomains = [_subdomain(transport, account) for account in accounts]
+        matching = [account for account, found in zip(accounts, subdomains, strict=True) if found == wanted]
     if len(matching) != 1:
-        raise _no_such_account(wanted, accounts)
+        raise _no_such_account(wanted, accounts, may_ask=None not in subdomains)
     return matching[0].id
 
 
@@ -100,24 +102,23 @@ def _rejected_token() -> HarvestError:
     return HarvestError(message, FailureType.config_error, status=401)
 
 
-def _no_such_account(wanted: str | None, accounts: list[Account]) -> HarvestError:
+def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bool) -> HarvestError:
+    field = 'The config field "account_id" is'
     if wanted is None:
-        said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
+        said = f"{field} missing, and the credentials do not reach exactly one Harvest account."
     elif wanted.isdigit():
-        said = (
-            f'The config field "account_id" is {shown_if_harmless(wanted)}, which is no Harvest account that the '
-            "credentials reach."
-        )
+        said = f"{field} {shown_if_harmless(wanted)}, which is no Harvest account that the credentials reach."
+    elif may_ask:
+        said = f"{field} {shown_if_harmless(wanted)}, and no Harvest account that the credentials reach has that name."
     else:
         said = (
-            f'The config field "account_id" is {shown_if_harmless(wanted)}, and no Harvest account that the '
-            "credentials reach is known to have that subdomain. Only administrators may ask for it; give the "
-            "account's number instead."
+            f"{field} {shown_if_harmless(wanted)}, and no Harvest account that the credentials reach is known to have "
+            "that subdomain. Only administrators may ask for it; give the account's number instead."
         )
     listed = [f"{account.id} ({account.name})" for account in accounts[:LISTED]]
     if len(accounts) > LISTED:
         listed.append(f"and {len(accounts) - LISTED} more")
     would_work = (
-        f"Accounts that would work: {', '.join(listed)}." if accounts else "They reach no Harvest account at all."
+        f"Accounts that would work: {', '.join(listed)}." if listed else "They reach no Harvest account at all."
     )
     return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)

@@ -55,6 +55,7 @@ def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]
     # The CDK keeps the config that it is given up to date, for its next use in this process too; but it takes null for
     # a value, and an empty token for one that has not expired.
     kept = config["credentials"]
+    kept.update(settings.credentials)
     for name in [name for name, value in kept.items() if value in (None, "")]:
         del kept[name]
     if "access_token" not in kept:

@@ -12,8 +12,8 @@ import source_harvest
 from docs.generate import PAGES, PARTS, wanted
 from emulator import Harvest
 from source_harvest.budget import REPORTS_WINDOW, REQUESTS, WINDOW
+from source_harvest.paging import PER_PAGE
 from source_harvest.reports import ReportStream
-from source_harvest.resource import PER_PAGE
 from source_harvest.streams import STREAMS
 from unit_tests.columns import COLUMNS
 from unit_tests.syncing import STREAM_NAMES, stream_name, sync
