@@ -103,17 +103,11 @@ def _rejected_token() -> HarvestError:
 
 
 def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bool) -> HarvestError:
-    field = 'The config field "account_id" is'
     if wanted is None:
-        said = f"{field} missing, and the credentials do not reach exactly one Harvest account."
-    elif wanted.isdigit():
-        said = f"{field} {shown_if_harmless(wanted)}, which is no Harvest account that the credentials reach."
-    elif may_ask:
-        said = f"{field} {shown_if_harmless(wanted)}, and no Harvest account that the credentials reach has that name."
+        said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
     else:
         said = (
-            f"{field} {shown_if_harmless(wanted)}, and no Harvest account that the credentials reach is known to have "
-            "that subdomain. Only administrators may ask for it; give the account's number instead."
+            f'The config field "account_id" is {shown_if_harmless(wanted)}, {_what_is_wrong(wanted, may_ask=may_ask)}'
         )
     listed = [f"{account.id} ({account.name})" for account in accounts[:LISTED]]
     if len(accounts) > LISTED:
@@ -122,3 +116,14 @@ def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bo
         f"Accounts that would work: {', '.join(listed)}." if listed else "They reach no Harvest account at all."
     )
     return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)
+
+
+def _what_is_wrong(wanted: str, *, may_ask: bool) -> str:
+    if wanted.isdigit():
+        return "which is no Harvest account that the credentials reach."
+    if may_ask:
+        return "which is the subdomain of no Harvest account that the credentials reach."
+    return (
+        "and no Harvest account that the credentials reach is known to have that subdomain. "
+        "Only administrators may ask for it; give the account's number instead."
+    )

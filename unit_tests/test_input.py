@@ -137,7 +137,10 @@ def test_an_administrator_is_not_told_that_only_administrators_may_ask(
 ) -> None:
     connected, message = check({**config, "account_id": "another"})
     assert not connected
-    assert "\"account_id\" is 'another', and no Harvest account that the credentials reach has that name." in message
+    assert (
+        "\"account_id\" is 'another', which is the subdomain of no Harvest account that the credentials reach."
+        in message
+    )
     assert "dministrator" not in message
 
 
