@@ -40,6 +40,10 @@ class OAuth:
         """End all access tokens at once. The refresh token stays valid."""
         self._access.clear()
 
+    def expire_one(self, token: str) -> None:
+        """End one access token."""
+        self._access.pop(token, None)
+
     def revoke(self) -> None:
         """End everything that the user granted to the application."""
         self._access.clear()

@@ -9,11 +9,15 @@ from urllib.parse import urlsplit
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_harvest.errors import HarvestError, Place, as_documented
+from source_harvest.errors import HarvestError, Place, as_documented, brief, shown_if_harmless
 from source_harvest.session import object_of
 
 if TYPE_CHECKING:
     from source_harvest.transport import Transport
+
+# So many accounts, and so much of their names, are listed in an error.
+LISTED = 20
+NAME_LENGTH = 60
 
 ACCOUNTS = Place("list of accounts", "everyone")
 COMPANY = Place("company", "Administrators")
@@ -42,7 +46,7 @@ def reachable(transport: Transport) -> list[Account]:
 
 def _read(response: requests.Response) -> list[Account]:
     entries = [entry for entry in object_of(response)["accounts"] if entry["product"] == "harvest"]
-    return [Account(id=f"{entry['id']:d}", name=str(entry.get("name"))) for entry in entries]
+    return [Account(id=f"{entry['id']:d}", name=brief(str(entry.get("name")), NAME_LENGTH)) for entry in entries]
 
 
 def resolve(transport: Transport, *, confirm: bool = False) -> str:
@@ -55,14 +59,16 @@ def resolve(transport: Transport, *, confirm: bool = False) -> str:
     if wanted and wanted.isdigit() and not confirm:
         return wanted
     accounts = reachable(transport)
+    subdomains: list[str | None] = []
     if not wanted:
         matching = accounts
     elif wanted.isdigit():
         matching = [account for account in accounts if account.id == wanted]
     else:
-        matching = [account for account in accounts if _subdomain(transport, account) == wanted]
+        subdomains = [_subdomain(transport, account) for account in accounts]
+        matching = [account for account, found in zip(accounts, subdomains, strict=True) if found == wanted]
     if len(matching) != 1:
-        raise _no_such_account(wanted, accounts)
+        raise _no_such_account(wanted, accounts, may_ask=None not in subdomains)
     return matching[0].id
 
 
@@ -96,16 +102,28 @@ def _rejected_token() -> HarvestError:
     return HarvestError(message, FailureType.config_error, status=401)
 
 
-def _no_such_account(wanted: str | None, accounts: list[Account]) -> HarvestError:
+def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bool) -> HarvestError:
     if wanted is None:
         said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
-    elif wanted.isdigit():
-        said = f'The config field "account_id" is {wanted!r}, which is no Harvest account that the credentials reach.'
     else:
         said = (
-            f'The config field "account_id" is {wanted!r}, and no Harvest account that the credentials reach is known '
-            "to have that subdomain. Only administrators may ask for it; give the account's number instead."
+            f'The config field "account_id" is {shown_if_harmless(wanted)}, {_what_is_wrong(wanted, may_ask=may_ask)}'
         )
-    listed = ", ".join(f"{account.id} ({account.name})" for account in accounts)
-    would_work = f"Accounts that would work: {listed}." if accounts else "They reach no Harvest account at all."
+    listed = [f"{account.id} ({account.name})" for account in accounts[:LISTED]]
+    if len(accounts) > LISTED:
+        listed.append(f"and {len(accounts) - LISTED} more")
+    would_work = (
+        f"Accounts that would work: {', '.join(listed)}." if listed else "They reach no Harvest account at all."
+    )
     return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)
+
+
+def _what_is_wrong(wanted: str, *, may_ask: bool) -> str:
+    if wanted.isdigit():
+        return "which is no Harvest account that the credentials reach."
+    if may_ask:
+        return "which is the subdomain of no Harvest account that the credentials reach."
+    return (
+        "and no Harvest account that the credentials reach is known to have that subdomain. "
+        "Only administrators may ask for it; give the account's number instead."
+    )

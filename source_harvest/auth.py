@@ -4,7 +4,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
@@ -14,7 +14,6 @@ from airbyte_cdk.sources.streams.http.requests_native_auth import (
     SingleUseRefreshTokenOauth2Authenticator,
     TokenAuthenticator,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from requests.auth import AuthBase
 from typing_extensions import override
 
@@ -26,9 +25,10 @@ from source_harvest.errors import (
     as_documented,
     config_error,
     plain_errors,
-    shown,
+    shown_if_harmless,
 )
 from source_harvest.logs import quiet
+from source_harvest.secret_filter import add_secrets
 from source_harvest.session import AnswerSession, object_of
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
@@ -38,6 +38,9 @@ REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
 
 # For so many seconds after Harvest could not renew the access token it is not asked again.
 SPARED = 60
+
+Ask = Callable[[], requests.Response]
+"""Sends a request once."""
 
 ACCESS_TOKEN = Place("access token", "everyone")
 
@@ -52,17 +55,15 @@ def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]
     # The CDK keeps the config that it is given up to date, for its next use in this process too; but it takes null for
     # a value, and an empty token for one that has not expired.
     kept = config["credentials"]
+    kept.update(settings.credentials)
     for name in [name for name, value in kept.items() if value in (None, "")]:
         del kept[name]
     if "access_token" not in kept:
         kept.pop("token_expiry_date", None)
-    for name in ("access_token", "refresh_token", "client_secret"):
-        if secret := settings.credentials.get(name):
-            add_to_secrets(secret)
     try:
         return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
     except (ValueError, OverflowError):
-        held = shown(settings.credentials["token_expiry_date"])
+        held = shown_if_harmless(settings.credentials["token_expiry_date"])
         raise config_error(
             f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
         ) from None
@@ -73,8 +74,12 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
     Harvest may rotate the refresh token when it is used (B25 of docs/harvest-behaviour.md). So each refresh writes what
     came back into the config and emits it as a CONTROL message, and one without a new refresh token keeps the old one.
+    An access token in place of one that Harvest rejected is used by one request before all others, so that it is known
+    whether Harvest takes it.
     """
 
+    _is_untried = False
+    """Whether the present access token took the place of a rejected one, and Harvest has not yet taken it."""
     _failure: HarvestError | None = None
     _failed_until = 0.0
 
@@ -84,7 +89,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, refreshes_token=False)
+        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False)
         # No debug lines: they would show the body, with all that is secret in it.
         client = HttpClient(
             "access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=AnswerSession()
@@ -101,8 +106,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
         if not _is_token(body.get("refresh_token") or body["access_token"]):
             raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
-        for name in ("access_token", "refresh_token"):
-            add_to_secrets(body.get(name) or "")
+        add_secrets(*(body.get(name) or "" for name in ("access_token", "refresh_token")))
         return body
 
     @override
@@ -121,6 +125,53 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             is_passing = error.failure_type is FailureType.transient_error
             self._failure, self._failed_until = error, time.monotonic() + SPARED if is_passing else math.inf
             raise
+
+    def answer(
+        self, request: requests.PreparedRequest, ask: Ask, before_another: Callable[[], None]
+    ) -> requests.Response:
+        """What `ask` returns for a request with the present access token, which is renewed where Harvest rejects it.
+
+        A 401 that is returned is Harvest's answer to the first use of a new token. `before_another` is called before
+        the request is sent once more. Raises `HarvestError`.
+        """
+        self(request)
+        rejected = None
+        if not self._is_untried:
+            response = ask()
+            if response.status_code != 401:
+                return response
+            response.close()
+            rejected = request.headers["Authorization"]
+        with self._token_refresh_lock:
+            while True:
+                if self.get_auth_header()["Authorization"] == rejected:
+                    self._replace_rejected()
+                self(request)
+                if rejected:
+                    before_another()
+                response = self._tried(ask)
+                if response.status_code != 401 or self._is_untried:
+                    return response
+                response.close()
+                rejected = request.headers["Authorization"]
+
+    def _replace_rejected(self) -> None:
+        self._is_untried = True  # before anybody sees the new token
+        try:
+            self.refresh_and_set_access_token()
+        except BaseException:
+            self._is_untried = False
+            raise
+
+    def _tried(self, ask: Ask) -> requests.Response:
+        """Only a 401 tells that Harvest does not take a token, and only a 429 tells nothing."""
+        says_nothing_good = False
+        try:
+            response = ask()
+            says_nothing_good = response.status_code in {401, 429}
+        finally:
+            self._is_untried = self._is_untried and says_nothing_good
+        return response
 
 
 def _expect_tokens(response: requests.Response) -> None:

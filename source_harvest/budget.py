@@ -6,6 +6,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from threading import Lock, local
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from typing_extensions import override
 
+from source_harvest.auth import HarvestOAuth
 from source_harvest.gate import Gate
 from source_harvest.session import AnswerSession
 
@@ -82,6 +84,16 @@ class Limit:
             turn = Turn(now + self._window + self._slack)
             self._turns.append(turn)
             return turn
+
+    def count(self, gate: Gate) -> None:
+        """Counts a request that is sent now, after a wait where that is no longer than Harvest's short window.
+
+        Raises `SyncGivenUpError`.
+        """
+        if self._window <= WINDOW.total_seconds():
+            self.wait(gate)
+        with self._lock:
+            self._turns.append(Turn(time.monotonic() + self._window + self._slack))
 
     def minutes_for(self, requests: int) -> int:
         """How many minutes so many requests take at least."""
@@ -192,6 +204,13 @@ class PatientSession(AnswerSession):
                 if response.status_code != 429:
                     return self._noted(response)
                 limit.refuse(response)
+
+    @override
+    def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        ask = partial(super().ask, request, **kwargs)
+        if not isinstance(self.auth, HarvestOAuth):
+            return ask()
+        return self.auth.answer(request, ask, partial(self.limit_for(request).count, self._gate))
 
     def _noted(self, response: requests.Response) -> requests.Response:
         if response.status_code == 200:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,9 +12,20 @@ import jsonschema
 import pendulum
 from pendulum.parsing.exceptions import ParserError
 
-from source_harvest.errors import config_error, shown
+from source_harvest.address import origin
+from source_harvest.errors import SHOWN_LENGTH, brief, config_error, shown_if_harmless
+from source_harvest.secret_filter import keep_secret
 
 Config = Mapping[str, Any]
+
+# Of the credentials, what people paste.
+PASTED = ("api_token", "client_id", "client_secret", "refresh_token", "access_token")
+
+# What comes along with what is pasted: blanks, and characters that nobody sees.
+AROUND = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff"
+
+# So many fields that nobody knows are named.
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -59,12 +70,14 @@ class Settings:
 
         Raises a config `HarvestError` that names the first field that is wrong, what it holds and what it may hold.
         """
-        config = migrated(config)
+        keep_secret(config)
+        config = cleaned(migrated(config))
+        keep_secret(config)
         _check(config, spec)
         api_url = _url(config, "api_url", spec)
         return cls(
             credentials=config["credentials"],
-            account=_account(config.get("account_id")),
+            account=config.get("account_id") or None,
             start=_moment(config, "replication_start_date"),
             num_workers=_number(config, "num_workers", spec),
             lookback=timedelta(minutes=_number(config, "lookback_minutes", spec)),
@@ -105,7 +118,7 @@ def _check(config: Config, spec: Mapping[str, Any]) -> None:
     option = options.get(str(credentials["auth_type"]))
     if option is None:
         raise config_error(
-            f'The config field "credentials.auth_type" is {shown(credentials["auth_type"])}. '
+            f'The config field "credentials.auth_type" is {shown_if_harmless(credentials["auth_type"])}. '
             f"Valid values are: {', '.join(options)}."
         )
     _check_fields(credentials, option, "credentials.")
@@ -120,7 +133,7 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
         # The formats are annotations for the form; the pattern decides, and the parser after it.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
-            held = "a value that is not shown here" if _is_secret(described) else shown(values[name])
+            held = "a value that is not shown here" if _is_secret(described) else shown_if_harmless(values[name])
             raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
 
 
@@ -142,9 +155,47 @@ def _valid(described: Mapping[str, Any]) -> str:
     return f"{described['pattern_descriptor']}{example}"
 
 
-def _account(account: str | None) -> str | None:
-    """The account ID or bare subdomain in what a user typed or pasted."""
-    return re.sub(r"^https?://|(\.harvestapp\.com)?/?$", "", account.strip()).lower() if account else None
+def cleaned(config: Config) -> Config:
+    """The config as it was meant, where a token or an account was pasted with what stood around it."""
+    account, credentials = config.get("account_id"), config.get("credentials")
+    if isinstance(account, str):
+        config = {**config, "account_id": _account(account) or account.strip(AROUND)}
+    if isinstance(credentials, Mapping):
+        pasted = {name: value for name, value in credentials.items() if name in PASTED and isinstance(value, str)}
+        config = {**config, "credentials": {**credentials, **{name: _token(text) for name, text in pasted.items()}}}
+    return config
+
+
+def _token(text: str) -> str:
+    return re.sub(r"^Bearer\s+", "", text.strip(AROUND), flags=re.IGNORECASE)
+
+
+def _account(text: str) -> str:
+    """The account ID or bare subdomain."""
+    text = re.sub(r"^https?://", "", text.strip(AROUND).lower())
+    return re.split("[/?#]", text)[0].removesuffix(".harvestapp.com").strip(AROUND)
+
+
+def notices(config: Config, settings: Settings, spec: Mapping[str, Any]) -> Iterator[str]:
+    """What in a valid config is not as its user will have meant it."""
+    if unknown := list(_unknown(config, spec)):
+        names = ", ".join(f'"{brief(name, SHOWN_LENGTH)}"' for name in unknown[:MOST_NAMED])
+        known = ", ".join(name for name, field in spec["properties"].items() if not field.get("airbyte_hidden"))
+        yield f"The config holds fields that the connector does not know and ignores: {names}. It knows: {known}."
+    if settings.start and settings.start > pendulum.now("UTC"):
+        yield (
+            f'The config field "replication_start_date" is {shown_if_harmless(config["replication_start_date"])}, '
+            "which is in the future: what is limited by it is left out until then. Give the day from which to read."
+        )
+
+
+def _unknown(config: Config, spec: Mapping[str, Any]) -> Iterator[str]:
+    properties = spec["properties"]
+    known = {"api_token", *properties}
+    known_credentials = {name for option in properties["credentials"]["oneOf"] for name in option["properties"]}
+    # The platform's own begin with an underscore.
+    yield from (name for name in config if name not in known and not name.startswith("_"))
+    yield from (f"credentials.{name}" for name in migrated(config)["credentials"] if name not in known_credentials)
 
 
 def _number(config: Config, name: str, spec: Mapping[str, Any]) -> int:
@@ -159,7 +210,7 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
         moment = pendulum.parse(config[name])
     except (ParserError, ValueError):
         raise config_error(
-            f'The config field "{name}" is {shown(config[name])}, which is no day of the calendar.'
+            f'The config field "{name}" is {shown_if_harmless(config[name])}, which is no day of the calendar.'
         ) from None
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
@@ -169,9 +220,10 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
 def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
     if not _is_private(url):
+        held = "an address that is not shown here" if "@" in url else shown_if_harmless(url)
         raise config_error(
-            f'The config field "{name}" is {shown(url)}. '
-            "It must be an https:// address, or http:// on this machine (127.0.0.1), so that the token stays private."
+            f'The config field "{name}" is {held}. It must be an https:// address, or http:// on this machine '
+            "(127.0.0.1), so that the token stays private, without a user name, a query or a fragment."
         )
     return url
 
@@ -179,11 +231,10 @@ def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
 def _is_private(url: str) -> bool:
     """Whether nobody on the way there can read what is sent."""
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        scheme, host, _ = origin(url)
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(str(host))))
+    return "?" not in url and (scheme == "https" or _is_loopback(host))
 
 
 def _is_loopback(host: str) -> bool:

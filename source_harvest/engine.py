@@ -155,11 +155,15 @@ def _summary(failures: Mapping[str, FailureType], count: int) -> HarvestError:
     """One error for the sync: the platform tries again unless it takes a user to mend it."""
     types = set(failures.values())
     failure_type = next(t for t in (FailureType.config_error, FailureType.system_error, *types) if t in types)
-    return HarvestError(
+    if count == 1:
+        [name] = failures
+        return HarvestError(f"The stream {name} could not be read to its end. Its error says why.", failure_type)
+    message = (
         f"{len(failures)} of {count} streams could not be read to their end: {', '.join(sorted(failures))}. "
-        "The error of each says why. The other streams are complete.",
-        failure_type,
+        "The error of each says why."
     )
+    others = " The other streams are complete." if len(failures) < count else ""
+    return HarvestError(message + others, failure_type)
 
 
 def _drain(queue: Queue[QueueItem]) -> None:

@@ -4,6 +4,7 @@ An error message has three parts: what Harvest said, what to change, and where.
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,24 @@ import requests
 from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from typing_extensions import override
+
+from source_harvest.secret_filter import without_secrets
 
 # How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
 QUOTE_LENGTH = 200
+
+# A longer value of a setting may hold what is nobody's business.
+SHOWN_LENGTH = 60
+
+# No more bytes of a failed answer are looked at.
+MOST_QUOTED = 64_000
+
+# What the network or a library says may hold an address, and its cause at the end.
+REASON_LENGTH = 500
+
+# A stack trace names the messages of all errors before it; its end is what it is read for.
+TRACE_LENGTH = 20_000
 
 # How often a request is sent that meets faults which may pass.
 TRIES = 6
@@ -34,9 +48,10 @@ class HarvestError(AirbyteTracedException):
         self, message: str, failure_type: FailureType, status: int | None = None, said: str | None = None
     ) -> None:
         """`status` and what Harvest `said` are None where it never answered."""
+        message = without_secrets(message)
         super().__init__(internal_message=message, message=message, failure_type=failure_type)
         self.status = status
-        self.said = said
+        self.said = said and without_secrets(said)
 
     def anew(self) -> "HarvestError":
         """The same for somebody else: an exception remembers, and shows, each place where it was raised."""
@@ -46,7 +61,7 @@ class HarvestError(AirbyteTracedException):
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         message = super().as_airbyte_message(stream_descriptor)
         if message.trace and message.trace.error:  # whose stack trace may quote what Harvest sent
-            message.trace.error.stack_trace = filter_secrets(message.trace.error.stack_trace or "")
+            message.trace.error.stack_trace = without_secrets(message.trace.error.stack_trace or "")[-TRACE_LENGTH:]
         return message
 
 
@@ -64,14 +79,29 @@ def config_error(message: str) -> HarvestError:
 
 
 def shown(value: object) -> str:
-    """A value from the user's files as it stands there, cut off where it is long."""
-    text = repr(value)
+    """A value from the user's files as it stands there, without secrets, cut off where it is long."""
+    text = without_secrets(repr(value))
     return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}…"
 
 
-def brief(text: str) -> str:
+def shown_if_harmless(value: object) -> str:
+    """A value from the config, as the end of "the field is"; one that is long or looks like a token is not shown."""
+    text = without_secrets(repr(value))
+    return "a value that is not shown here" if len(text) > SHOWN_LENGTH or _may_be_token(text) else text
+
+
+def _may_be_token(text: str) -> bool:
+    words = re.findall(r"[\w+/=~.-]*", re.sub(r"https?://[\w.:-]+", "", text))
+    return "****" in text or any(
+        re.search(r"\.[a-z]t\.", word) or len(word) >= 25 or (len(word) >= 16 and re.search(r"\d.*[A-Za-z]", word))
+        for word in words
+        if not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d.]*", word)
+    )
+
+
+def brief(text: str, length: int = QUOTE_LENGTH, *, is_broken_off: bool = False) -> str:
     """The beginning of what others said, as one short line without secrets."""
-    return filter_secrets(" ".join(text.split()))[:QUOTE_LENGTH]
+    return without_secrets(" ".join(text.split()), is_broken_off=is_broken_off)[:length]
 
 
 @dataclass(frozen=True)
@@ -184,15 +214,23 @@ def quote(response: requests.Response) -> str:
         body = orjson.loads(response.content)
         text = body.get("message") or body.get("error_description") or body.get("error")
     except (orjson.JSONDecodeError, AttributeError):
-        text = "an HTML page" if is_html(response) else response.text[: 10 * QUOTE_LENGTH]
-    return brief(str(text or "no message"))
+        text = "an HTML page" if is_html(response) else response.text
+    return brief(str(text or "no message"), is_broken_off=len(response.content) >= MOST_QUOTED) or "no message"
+
+
+def _rejected_new_token() -> HarvestError:
+    message = (
+        "Harvest rejected the access token (401), and renewing it did not help. "
+        "Authenticate again in the source's settings."
+    )
+    return HarvestError(message, FailureType.config_error, status=401)
 
 
 class HarvestErrorHandler(ErrorHandler):
     """Judges each answer for the CDK's HTTP client.
 
-    Faults that may pass are retried by the client, and so is a success that `understand` does not; a 401 is retried
-    once with a fresh token where `refreshes_token`; all else that is not a success raises a `HarvestError`.
+    Faults that may pass are retried by the client, and so is a success that `understand` does not; all else that is not
+    a success raises a `HarvestError`, a 401 with another advice where the session `uses_oauth` and renewed its token.
     """
 
     def __init__(
@@ -200,13 +238,13 @@ class HarvestErrorHandler(ErrorHandler):
         place: Place,
         understand: Callable[[requests.Response], object],
         *,
-        refreshes_token: bool,
+        uses_oauth: bool,
         tries: int = TRIES,
     ) -> None:
         """`understand` raises `ValueError`, `KeyError` and the like where a successful answer is not as documented."""
         self._place = place
         self._understand = understand
-        self._refreshes_token = refreshes_token
+        self._uses_oauth = uses_oauth
         self._tries = tries
 
     @property
@@ -232,8 +270,8 @@ class HarvestErrorHandler(ErrorHandler):
             return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
         if response.status_code == 200:
             return self._success(response)
-        if response.status_code == 401 and self._refreshes_token:
-            return ErrorResolution(ResponseAction.REFRESH_TOKEN_THEN_RETRY, FailureType.config_error)
+        if response.status_code == 401 and self._uses_oauth:
+            raise _rejected_new_token()
         if response.status_code in self._place.nothing_there:
             return ErrorResolution(ResponseAction.IGNORE)
         said = f"Harvest answered {response.status_code} ({quote(response)})"
@@ -253,7 +291,7 @@ class HarvestErrorHandler(ErrorHandler):
         return ErrorResolution(ResponseAction.SUCCESS)
 
     def _retry(self, reason: str) -> ErrorResolution:
-        message = f"Harvest's {self._place.name} could not be read: {filter_secrets(reason)}. {_RETRIED.advice}"
+        message = f"Harvest's {self._place.name} could not be read: {brief(reason, REASON_LENGTH)}. {_RETRIED.advice}"
         return _another_try(_RETRIED.failure_type, message)
 
 
@@ -274,11 +312,5 @@ def plain_errors() -> Iterator[None]:
     except HarvestError:
         raise
     except AirbyteTracedException as error:
-        if error.failure_type is FailureType.config_error:
-            message = (
-                "Harvest rejected the access token (401), and renewing it did not help. "
-                "Authenticate again in the source's settings."
-            )
-            raise HarvestError(message, FailureType.config_error, status=401) from error
         last_try = error.__context__  # has our own account of what happened
         raise TriesUsedUpError(str(last_try or error), error.failure_type or FailureType.system_error) from error

@@ -4,13 +4,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Mut
 from operator import itemgetter
 from threading import Lock
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
+from source_harvest.address import is_same_origin
 from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
 from source_harvest.bookmark import second_before
@@ -248,7 +248,7 @@ class Resource(HttpStream):
         Raises `ValueError` where it is none, or leads elsewhere: the credentials are sent to no other host.
         """
         page = Page.of(response, self.list_key, self.identified_by)
-        if page.next_url is not None and urlsplit(page.next_url)[:2] != urlsplit(self.url_base)[:2]:
+        if page.next_url is not None and not is_same_origin(page.next_url, self.url_base):
             raise ValueError("its next page is on another host, which is not given your credentials")
         return page
 

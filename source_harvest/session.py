@@ -13,7 +13,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 
 from source_harvest.deadline import TimedConnection, TimedTlsConnection
-from source_harvest.errors import is_html
+from source_harvest.errors import MOST_QUOTED, is_html
 from source_harvest.gate import Gate
 from source_harvest.json_text import parsed
 from source_harvest.memory import MemoryHold
@@ -22,7 +22,7 @@ from source_harvest.memory import MemoryHold
 LARGEST_BODY = 64_000_000
 
 # Bodies are read in pieces of so many bytes, each of which is counted before the next one is read.
-PIECE = 64_000
+PIECE = MOST_QUOTED
 
 
 class TooLargeError(requests.RequestException):
@@ -122,12 +122,21 @@ class AnswerAdapter(HTTPAdapter):
         return pool
 
 
+def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Where a session has no authentication at all, requests takes one from the user's netrc file, or the address."""
+    return request
+
+
 class AnswerSession(requests.Session):
-    """A session whose successful answers are JSON, for certain."""
+    """A session whose successful answers are JSON, for certain.
+
+    Credentials come from whoever made it, and from nowhere else.
+    """
 
     def __init__(self, connections: int = 1, gate: Gate | None = None) -> None:
         """Keeps so many `connections` open. The `gate` says what there is room for in memory."""
         super().__init__()
+        self.auth = _add_no_credentials
         self._gate = gate or Gate(connections)
         for scheme in ("https://", "http://"):
             self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
@@ -143,7 +152,7 @@ class AnswerSession(requests.Session):
         Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
         Raises `TooLargeError`, and `SyncGivenUpError` once the gate is closed.
         """
-        response = super().send(request, **{**kwargs, "stream": True})
+        response = self.ask(request, **{**kwargs, "stream": True})
         if not isinstance(response, Answer):
             raise TypeError(f"an answer is expected, not a {type(response).__name__}")
         try:
@@ -152,6 +161,10 @@ class AnswerSession(requests.Session):
             response.close()
             raise
         return response
+
+    def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """The answer, of which the body was not read yet."""
+        return super().send(request, **kwargs)
 
 
 def body_of(response: requests.Response) -> Any:

@@ -1,8 +1,8 @@
 """The connector: spec, check, discover and read."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 import requests
@@ -26,15 +26,18 @@ from typing_extensions import override
 
 from source_harvest.access import unreadable_streams
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
-from source_harvest.config import Config, Settings, migrated
+from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
 from source_harvest.engine import Engine
-from source_harvest.errors import QUOTE_LENGTH, HarvestError, Place, config_error
-from source_harvest.files import read_json
+from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, Place, brief, config_error
+from source_harvest.files import is_from_discover, read_json
 from source_harvest.reader import Reader
+from source_harvest.secret_filter import keep_secret, without_secrets
 from source_harvest.session import object_of
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.transport import Transport
+
+logger = logging.getLogger("airbyte")
 
 SIGNED_IN_USER = Place("signed-in user", "everyone")
 
@@ -63,9 +66,11 @@ class SourceHarvest(AbstractSource):
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         try:
             return ConfiguredAirbyteCatalogSerializer.load(read_json(catalog_path, "catalog"))
+        except HarvestError as error:
+            raise _from_discover(catalog_path) or error from None
         except ValueError as error:
-            reason = str(error).splitlines()[-1].removeprefix("- ")
-            raise config_error(
+            reason = without_secrets(str(error).splitlines()[-1].removeprefix("- "))
+            raise _from_discover(catalog_path) or config_error(
                 f"The catalog file {catalog_path} is no configured catalog: {reason[-QUOTE_LENGTH:]}."
             ) from None
 
@@ -90,6 +95,7 @@ class SourceHarvest(AbstractSource):
 
         Unlike the CDK's own, this leaves no copy with the credentials on disk.
         """
+        keep_secret(config)
         today = migrated(config)
         if today is not config:
             self._messages.emit_message(create_connector_config_control_message(dict(today)))
@@ -105,10 +111,11 @@ class SourceHarvest(AbstractSource):
         """Whether Harvest knows the credentials and lets them into the account: true for every role."""
         try:
             with closing(self._transport(config)) as transport:
+                self._warn(config, transport.settings)
                 account_id = transport.connect(confirm=True)
                 user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_user)
                 roles = user.get("access_roles") or ["user"]
-                logger.info("Harvest account %s, as %s", account_id, " and ".join(roles))
+                logger.info("Harvest account %s, as %s", account_id, brief(" and ".join(roles)))
                 for name, reason in unreadable_streams(transport).items():
                     logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
@@ -135,6 +142,8 @@ class SourceHarvest(AbstractSource):
         Raises `HarvestError`, where a single stream failed after all others were read.
         """
         transport = self._transport(config)
+        self._warn(config, transport.settings)
+        _warn_of_input(catalog, state)
         states = ConnectorStateManager(state)
         known = {stream.name: stream for stream in (kind(transport) for kind in STREAMS)}
         configured = {stream.stream.name: stream for stream in catalog.streams}
@@ -151,8 +160,43 @@ class SourceHarvest(AbstractSource):
             yield from engine.read(readers, unknown=[name for name in configured if name not in known])
 
     def _transport(self, config: Config) -> Transport:
-        spec = self.spec(logging.getLogger("airbyte")).connectionSpecification
-        return Transport(Settings.of(config, spec), config)
+        return Transport(Settings.of(config, self._specified()), config)
+
+    def _warn(self, config: Config, settings: Settings) -> None:
+        for notice in notices(config, settings, self._specified()):
+            logger.warning(notice)
+
+    def _specified(self) -> Mapping[str, Any]:
+        return self.spec(logger).connectionSpecification
+
+
+def _from_discover(catalog_path: str) -> HarvestError | None:
+    with suppress(OSError):
+        if is_from_discover(catalog_path):
+            return config_error(
+                f"The catalog file {catalog_path} holds what discover printed, which lists all streams. A configured "
+                'catalog names those to read: {"streams": [{"stream": {…}, "sync_mode": "incremental", '
+                '"destination_sync_mode": "append_dedup"}]}, with each stream copied from "streams" of what discover '
+                "printed; docs/deployment.md has a command that makes it."
+            )
+    return None
+
+
+def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage] | None) -> None:
+    selected = {configured.stream.name for configured in catalog.streams}
+    if not selected:
+        logger.warning("The catalog holds no streams, so nothing is read. Select at least one.")
+        return
+    kept = {message.stream.stream_descriptor.name for message in state or [] if message.stream}
+    if others := sorted(kept - selected):
+        names = ", ".join(brief(name, SHOWN_LENGTH) for name in others[:MOST_NAMED])
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        logger.warning(
+            "The state holds streams that the catalog does not select, which are not read: %s%s. "
+            "Select them, or take them out of the state.",
+            names,
+            more,
+        )
 
 
 def _expect_user(response: requests.Response) -> None:

@@ -61,7 +61,7 @@ class Transport:
     def client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
         """A client for one place in Harvest, on the session that all share; what was `read` is the answer's meaning."""
         understand = partial(self._understand, place, read)
-        handler = HarvestErrorHandler(place, understand, refreshes_token=self.settings.uses_oauth, tries=tries)
+        handler = HarvestErrorHandler(place, understand, uses_oauth=self.settings.uses_oauth, tries=tries)
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
     def _understand(self, place: Place, read: Read, response: requests.Response) -> None:

@@ -8,7 +8,7 @@ from airbyte_cdk.models import ConnectorSpecification
 
 from source_harvest import SourceHarvest
 from source_harvest.config import Settings, migrated
-from source_harvest.errors import HarvestError
+from source_harvest.errors import HarvestError, config_error
 from unit_tests.syncing import LOGGER
 
 SECRET = "4711.pt.very-secret"
@@ -41,12 +41,34 @@ def test_a_token_alone_is_a_whole_config() -> None:
         ("Acme", "acme"),
         ("acme.harvestapp.com", "acme"),
         ("https://acme.harvestapp.com/", "acme"),
+        ("http://acme.harvestapp.com", "acme"),
+        ("HTTPS://Acme.HarvestApp.com/time/day/2024/1/2?a=b#c", "acme"),
+        (" acme.harvestapp.com\n", "acme"),
+        ("\t1234567 ", "1234567"),
+        ("\ufeff1234567\u200b", "1234567"),
         ("", None),
         (None, None),
     ],
 )
 def test_an_account_is_a_number_or_a_subdomain_however_it_was_pasted(typed: str, account: str | None) -> None:
     assert settings({"credentials": TOKEN, "account_id": typed}).account == account
+
+
+@pytest.mark.parametrize(
+    "around", ["{}\n", " {}", "\r\n\t{} ", "Bearer {}", " bearer  {}\n", "\ufeff{}\u200b", "\u00a0{}"]
+)
+def test_a_token_is_taken_as_meant_however_it_was_pasted(around: str) -> None:
+    pasted = around.format(SECRET)
+    assert settings({"credentials": {**TOKEN, "api_token": pasted}}).credentials["api_token"] == SECRET
+    assert str(config_error(f"it was {SECRET}")) == "it was ****"
+    found = settings({"credentials": {**OAUTH, "refresh_token": pasted, "client_id": " id\n"}}).credentials
+    assert (found["refresh_token"], found["client_id"]) == (SECRET, "id")
+
+
+@pytest.mark.parametrize("typed", ["/", "https://", "http:///time", " ? "])
+def test_an_address_without_an_account_is_no_empty_account(typed: str) -> None:
+    with pytest.raises(HarvestError, match="account_id"):
+        settings({"credentials": TOKEN, "account_id": typed})
 
 
 @pytest.mark.parametrize("typed", ["2024-02-29", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"])
@@ -62,6 +84,43 @@ def test_http_is_for_this_machine_only(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example\\@127.0.0.1/v2",
+        "http://evil.example\\\\@127.0.0.1/v2",
+        "https://evil.example\\@api.harvestapp.com/v2",
+        "http:\\\\127.0.0.1\\v2",
+        "http://127.0.0.1@evil.example/v2",
+        "https://api.harvestapp.com@evil.example",
+        "https://somebody:hush@api.harvestapp.com/v2",
+        "https://@api.harvestapp.com/v2",
+        "http://127.0.0.1#@evil.example/v2",
+        "https://api.harvestapp.com/v2#part",
+        "https://api.harvestapp.com/v2#",
+        "https://api.harvestapp.com/v2?a=b",
+        "https://api.harvestapp.com/v2?",
+        "http://127.0.0.1\n.evil.example/v2",
+        "http://evil.example\t@127.0.0.1/v2",
+        "https://api.harvest\x00app.com/v2",
+        " https://api.harvestapp.com/v2",
+        "https://api.harvestapp.com/v2\n",
+        "https://api.harvestapp.com /v2",
+        "https://api.harvestapp\u3002com/v2",
+        "http://localhost.evil.example/v2",
+        "http://127.0.0.1.evil.example/v2",
+        "http:///127.0.0.1/v2",
+        "http:127.0.0.1",
+        "https://",
+    ],
+)
+@pytest.mark.parametrize("name", ["api_url", "identity_url"])
+def test_an_address_that_others_might_read_differently_is_refused(name: str, url: str) -> None:
+    with pytest.raises(HarvestError, match=f'^The config field "{name}" is .*It must be an https:// address') as caught:
+        settings({"credentials": TOKEN, name: url})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("config", "field"),
     [
         ({}, "credentials"),
@@ -70,7 +129,7 @@ def test_http_is_for_this_machine_only(url: str) -> None:
         ({"credentials": {}}, "credentials.api_token"),
         ({"credentials": {"auth_type": "Token"}}, "credentials.api_token"),
         ({"credentials": {**TOKEN, "api_token": ""}}, "credentials.api_token"),
-        ({"credentials": {**TOKEN, "api_token": f"{SECRET} "}}, "credentials.api_token"),
+        ({"credentials": {**TOKEN, "api_token": f"{SECRET} and"}}, "credentials.api_token"),
         ({"credentials": {**TOKEN, "api_token": 5}}, "credentials.api_token"),
         ({"credentials": {**TOKEN, "auth_type": "Password"}}, "credentials.auth_type"),
         ({"credentials": {**TOKEN, "auth_type": ["Token"]}}, "credentials.auth_type"),

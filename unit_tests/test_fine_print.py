@@ -369,7 +369,19 @@ def test_a_sync_that_takes_a_user_to_mend_is_a_config_error_whatever_else_failed
     assert result.error.failure_type.value == "config_error"
 
 
-@pytest.mark.parametrize(("old", "new"), [("http://", "https://"), ("127.0.0.1:", "127.0.0.1:1"), ("127.", "127.1.")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("http://", "https://"),
+        ("127.0.0.1:", "127.0.0.1:1"),
+        ("127.", "127.1."),
+        ("//127.", "//evil.example\\@127."),
+        ("//127.", "//somebody:else@127."),
+        ("//127.", "//\n127."),
+        ("//127.", "//evil.example#@127."),
+        ("/v2", "/v2#"),
+    ],
+)
 def test_the_next_page_is_asked_for_at_the_same_scheme_host_and_port_only(
     old: str, new: str, harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:

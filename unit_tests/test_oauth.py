@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,65 @@ def test_a_token_that_expires_during_a_sync_is_renewed_and_nothing_is_lost(
     assert sync(kept[-1], ["clients"]).statuses == {"clients": "COMPLETE"}
 
 
+@pytest.mark.parametrize("rotate", [True, False])
+@pytest.mark.parametrize("uses", [1, 3, 20])
+def test_tokens_that_die_after_a_few_requests_are_renewed_once_each_and_everything_is_read(
+    uses: int, rotate: bool, harvest: Harvest, oauth_config: dict[str, Any]
+) -> None:
+    harvest.oauth.rotate = rotate
+    harvest.page_size_cap = 5
+    harvest.latency = 0.002
+    used: dict[str, int] = {}
+
+    def expire_used_up(request: Any) -> None:
+        token = request.headers["authorization"]
+        used[token] = used.get(token, 0) + 1
+        if used[token] > uses:
+            harvest.oauth.expire_one(token.removeprefix("Bearer "))
+
+    harvest.before_page = expire_used_up
+    names = ["clients", "contacts", "tasks", "projects", "users", "expenses", "time_entries", "roles"]
+    result = sync({**oauth_config, "num_workers": 8}, names)
+    assert (result.error, set(result.statuses.values())) == (None, {"COMPLETE"})
+    expected = tables(harvest)
+    for name in names:
+        assert {row["id"] for row in result.records(name)} == {row["id"] for row in expected[name]}
+    accepted = [request for request in harvest.requests if request.path.startswith("/v2/") and request.status == 200]
+    assert grants(harvest) <= len(accepted) / uses + 1
+
+
+def test_where_every_new_token_is_rejected_the_sync_ends_after_one_renewal(
+    harvest: Harvest, oauth_config: dict[str, Any]
+) -> None:
+    harvest.before_page = lambda _: harvest.oauth.expire()
+    result = sync({**oauth_config, "num_workers": 8}, STREAM_NAMES)
+    assert set(result.statuses.values()) == {"INCOMPLETE"}
+    [(kind, message)] = set(result.errors.values())
+    assert (kind, "uthenticate again" in message) == ("config_error", True)
+    assert grants(harvest) == 2
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_fault_at_the_first_use_of_a_new_token_is_no_verdict_on_it(
+    status: int, harvest: Harvest, oauth_config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/clients$", status=401)
+    harvest.faults.add(path="/clients$", status=status)
+    result = sync(oauth_config, ["clients", "tasks"])
+    assert set(result.statuses.values()) == {"COMPLETE"}
+    assert grants(harvest) == 2
+
+
+def test_where_one_list_alone_rejects_every_token_the_verdict_comes_all_the_same(
+    harvest: Harvest, oauth_config: dict[str, Any]
+) -> None:
+    harvest.page_size_cap = 5
+    harvest.faults.add(path="/clients$", status=401, times=None)
+    result = sync({**oauth_config, "num_workers": 8}, ["clients", "time_entries", "expenses", "projects"])
+    assert "uthenticate again" in result.errors["clients"][1]
+    assert grants(harvest) == 2
+
+
 @pytest.mark.parametrize("empty", ["", None])
 @pytest.mark.parametrize("names", [["access_token", "token_expiry_date"], ["access_token"], ["token_expiry_date"]])
 def test_a_token_that_was_cleared_is_asked_for(
@@ -82,6 +142,18 @@ def test_a_token_that_was_cleared_is_asked_for(
     harvest.requests.clear()
     assert sync(kept, ["clients"]).statuses == {"clients": "COMPLETE"}
     assert grants(harvest) == 1
+
+
+@pytest.mark.parametrize("entry", ["default", "machine 127.0.0.1"])
+def test_no_request_takes_credentials_from_a_netrc_file(
+    entry: str, harvest: Harvest, oauth_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text(f"{entry} login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert sync(oauth_config, ["clients"]).statuses == {"clients": "COMPLETE"}
+    found = {request.path: request.headers.get("authorization", "") for request in harvest.requests}
+    assert found.pop("/api/v2/oauth2/token") == ""
+    assert all(held.startswith("Bearer ") for held in found.values())
 
 
 def test_while_no_token_can_be_had_not_each_stream_waits_for_it(
