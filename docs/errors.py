@@ -16,6 +16,7 @@ DISTURBED = (
     "an HTML page with 200",
     "no answer",
 )
+UNDOCUMENTED = ("JSON that is not as documented",)
 LIMITED = ("429 with Retry-After", "429 without Retry-After")
 LIMITED_LONG = ("429 ten times in a row",)
 REDIRECT = ("a redirect to another host",)
@@ -62,6 +63,7 @@ GOES_ON = "The stream ends incomplete and its cursor stays; the others are read 
 FAILS = "The command ends with the error."
 STOPS = "Asks which accounts the credentials reach, and where it is not the account, ends the sync at once."
 NEXT_SYNC = "Wait for the next sync; should it fail too, see Harvest's status page."
+SHAPE = "Harvest's answer for {name} is not as documented: {reason}. Please report this message."
 PASSING = "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again."
 NO_REDIRECT = (
     "Harvest answered {status} ({said}) to the request for {name}. "
@@ -93,7 +95,7 @@ COMMANDS = (*ACCOUNTS, *CHECK)
 LISTS = (*READ, *READ_WITH_OAUTH)
 
 OUTCOMES = (
-    Outcome(DISTURBED, EVERYWHERE, (ONCE,), COMPLETE, ASKS_AGAIN),
+    Outcome((*DISTURBED, *UNDOCUMENTED), EVERYWHERE, (ONCE,), COMPLETE, ASKS_AGAIN),
     Outcome(LIMITED, EVERYWHERE, (ONCE,), COMPLETE, "Waits as long as Retry-After says, else 15 seconds."),
     Outcome(
         LIMITED_LONG,
@@ -128,6 +130,10 @@ OUTCOMES = (
         f"{ASKS_AGAIN} {FAILS}",
         "Harvest's {name} could not be read: {reason}. " + PASSING,
         NEXT_SYNC,
+    ),
+    Outcome(UNDOCUMENTED, LISTS, (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {GOES_ON}", SHAPE, "Report the message."),
+    Outcome(
+        UNDOCUMENTED, (*TOKEN, *COMMANDS), (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {FAILS}", SHAPE, "Report the message."
     ),
     Outcome(REFUSED, LISTS, EITHER, SYSTEM, GOES_ON, REPORT, "Report the message."),
     Outcome(REFUSED, COMMANDS, EITHER, SYSTEM, FAILS, REPORT, "Report the message."),

@@ -49,6 +49,7 @@ FAULTS = {
     "a body cut off": Fault({"kind": "cut"}, "IncompleteRead"),
     "broken JSON": Fault({"kind": "broken_json"}, "the answer was not JSON"),
     "an HTML page with 200": Fault({"kind": "html"}, "the answer was an HTML page"),
+    "JSON that is not as documented": Fault({"status": 200, "body": '{"surprise": []}'}, ""),
     "no answer": Fault({"kind": "hang"}, "ReadTimeout"),
 }
 
