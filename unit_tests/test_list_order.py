@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator import Harvest
+from emulator import Harvest, answers
 from emulator.clock import stamp
 from source_harvest.delivered import DeliveredRows
 from unit_tests.syncing import Sync, kills, sync
@@ -95,6 +95,22 @@ def test_a_killed_first_read_finds_every_row_whatever_the_order(
         resumed = sync(config, TIME, attempt.state)
         assert held(attempt, resumed) == listed(harvest)
         assert set(resumed.states["time_entries"]) == {"updated_at", "account"}
+
+
+def test_a_list_that_is_not_filtered_by_days_is_not_cut_without_end(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_days(key: str, filters: str, params: Row, **rest: Any) -> Any:
+        return test_of(key, filters, {name: params[name] for name in params if name not in {"from", "to"}}, **rest)
+
+    test_of = answers.test_of
+    monkeypatch.setattr(answers, "test_of", without_days)
+    harvest.page_size_cap = 11
+    result = sync(config, TIME)
+    assert result.statuses == dict.fromkeys(TIME, "COMPLETE")
+    assert held(result) == listed(harvest)
+    assert result.counts["time_entries"] == len(listed(harvest))
+    assert len(harvest.requests) < 20 * len(listed(harvest)) / harvest.page_size_cap
 
 
 def test_a_row_that_came_meanwhile_does_not_stand_in_for_one_without_a_day(
