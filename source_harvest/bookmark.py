@@ -47,6 +47,8 @@ class Bookmark:
     """How many of these the finished days delivered."""
     up_to_parent: int = 0
     """The last parent of it that was visited, in ascending order of their ids."""
+    unread: tuple[int, ...] = ()
+    """Parents that were due but could not be visited, of which nothing is known since `start`."""
     start: str | None = None
     """The earliest change that was delivered, where a start date left out earlier ones."""
     all_parents: datetime | None = None
@@ -91,6 +93,8 @@ class Bookmark:
             if self.up_to_parent:
                 unfinished["up_to_parent"] = self.up_to_parent
             found["unfinished"] = unfinished
+        if self.unread:
+            found["unread"] = list(self.unread)
         return found | {key: value for key, value in (("start", self.start), ("account", self.account)) if value}
 
 
@@ -122,7 +126,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
-    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "start"}
+    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "unread", "start"}
     unfinished = state.get("unfinished", {})
     if state.keys() - known or unfinished.keys() - {"began", "spans", "entries", "found", "up_to_parent"}:
         raise ValueError("a key that is not known")
@@ -135,6 +139,7 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
         entries=int(unfinished["entries"]) if "entries" in unfinished else None,
         found=int(unfinished.get("found", 0)),
         up_to_parent=int(unfinished.get("up_to_parent", 0)),
+        unread=_ids(state.get("unread", [])),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
         living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,
         start=timestamp(_moment(state["start"])) if "start" in state else None,
@@ -146,6 +151,12 @@ def _account(state: Mapping[str, Any]) -> str | None:
     if not isinstance(account, str | None):
         raise TypeError("no account")
     return account
+
+
+def _ids(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(id_) is int for id_ in value):
+        raise TypeError("no ids")
+    return tuple(value)
 
 
 def _moment(value: object) -> datetime:

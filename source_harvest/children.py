@@ -11,11 +11,12 @@ from enum import Enum, auto
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airbyte_cdk.models import FailureType
 from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
-from source_harvest.errors import Place
+from source_harvest.errors import HarvestError, Place
 from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
 from source_harvest.records import changed_since, is_changed_since
 from source_harvest.resource import Slice
@@ -33,6 +34,8 @@ RECENTLY = timedelta(days=30)
 # Visits between two checkpoints, and seconds between two lines about how far the visits are.
 VISITS_PER_CHECKPOINT = 100
 SECONDS_PER_LINE = 30
+# So many parents at most are left for the next sync, because the lists below them are not found though they are there.
+MOST_UNREAD = 100
 # What is kept of a parent.
 PARENT_COLUMNS = ("state", "updated_at", "access_roles")
 
@@ -57,7 +60,7 @@ class BelowEachParent(HarvestStream):
     below_parent: ClassVar[str]
     """The end of its path, below the parent's."""
     nothing_there: ClassVar[tuple[int, ...]] = (404,)
-    """The answers that mean that this parent has no such list: by default that the parent is gone."""
+    """The answers that mean that this parent has no such list, as where the parent is gone."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -68,6 +71,8 @@ class BelowEachParent(HarvestStream):
         self.delivered: Groups = {}
         """Those that came in syncs before, of which the census may not know."""
         self._progress: Progress | None = None
+        self._due_again: set[int] = set()
+        self._unread: set[int] = set()
 
     @property
     @override
@@ -100,13 +105,16 @@ class BelowEachParent(HarvestStream):
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        parent_ids = list(self._to_visit(reader, began))
+        unread = reader.bookmark.unread
+        parent_ids = list(dict.fromkeys([*self._to_visit(reader, began), *unread]))
+        self._due_again = set(unread)
         self._checkpoint = reader.checkpoint
         reader.expect(len(parent_ids))
         self._progress = Progress(self.name, parent_ids)
         for parent_id in parent_ids:
-            asked = None if self.census else reader.since
-            yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": reader.since}
+            since = reader.complete_from if parent_id in unread else reader.since
+            asked = None if self.census else since
+            yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": since}
 
     @override
     def first_path(self, stream_slice: Slice) -> str:
@@ -128,9 +136,53 @@ class BelowEachParent(HarvestStream):
         self.odd_rows.check()
 
     @override
-    def parent_gone(self) -> None:
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
+        if status != 404:
+            return False
+        parent_id = stream_slice[self.parent_key]
+        if times == 1:
+            return self._is_there(parent_id)
+        self._leave_unread(parent_id)
+        return False
+
+    def _is_there(self, parent_id: int) -> bool:
+        """Whether a parent still is, by its own answer.
+
+        Raises `HarvestError`.
+        """
+        path, of_list = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
+        place = Place(path, of_list.readable_by, nothing_there=(404,), module=of_list.module)
+        with self._lock:
+            self.requests += 1
+        with self._transport.explained(place):
+            if self._transport.get(f"{self.url_base}{path}", place) is not None:
+                return True
         # A module that was switched off meanwhile answers 404 too, and then nobody's children were deleted.
         self.sibling(self.parent).probe()
+        return False
+
+    def _leave_unread(self, parent_id: int) -> None:
+        """What is below a parent cannot be known in this sync.
+
+        Raises `HarvestError` where that is so below too many.
+        """
+        with self._lock:
+            has_room = len(self._unread) < MOST_UNREAD
+            if has_room:
+                self._unread.add(parent_id)
+        if not has_room:
+            raise HarvestError(
+                f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
+                f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail too, "
+                "see Harvest's status page.",
+                FailureType.transient_error,
+                status=404,
+            )
+        logger.warning(
+            "%s: Harvest answered 404 twice below %s/%d, which is still there. So its %s are not known, and none of "
+            "them counts as deleted; the next sync asks for them again. Look at it in Harvest should this come back.",
+            *(self.name, self._parent_path, parent_id, self.name),
+        )
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
@@ -142,6 +194,11 @@ class BelowEachParent(HarvestStream):
             self.census.tell_news()
         return super().reached(reader, began)
 
+    def _unread_parents(self) -> tuple[int, ...]:
+        """Those to be visited in the next sync because they could not be in this one, or not yet."""
+        with self._lock:
+            return tuple(sorted(self._unread | self._due_again))
+
     def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
         """The ids of the parents to ask, in ascending order."""
         yield from sorted(self._parents)
@@ -150,6 +207,8 @@ class BelowEachParent(HarvestStream):
         """As `Progress.visited`."""
         if self._progress is None:
             raise RuntimeError("a slice ended that was never begun")
+        with self._lock:
+            self._due_again.discard(parent_id)
         return self._progress.visited(parent_id)
 
 
@@ -197,17 +256,18 @@ class ChildStream(BelowEachParent):
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
         up_to_parent = self._visited(stream_slice[self.parent_key])
         if up_to_parent and self._visit is Visit.ALL:
-            reader.visited(began, up_to_parent)
+            reader.visited(began, up_to_parent, self._unread_parents())
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        read = super().reached(reader, began)
+        read = replace(super().reached(reader, began), unread=self._unread_parents())
         if self._visit is Visit.ALL:
             began = reader.bookmark.began or began
             return replace(read, cursor=began, all_parents=began, living_parents=began)
         if self._visit is Visit.LIVING:
-            return replace(reader.bookmark, cursor=read.cursor, living_parents=began)
-        return replace(reader.bookmark, cursor=read.cursor)
+            return replace(read, all_parents=reader.bookmark.all_parents, living_parents=began)
+        before = reader.bookmark
+        return replace(read, all_parents=before.all_parents, living_parents=before.living_parents)
 
     def _due(self, reader: Reader, now: datetime) -> Visit:
         bookmark = reader.bookmark

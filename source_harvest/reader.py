@@ -131,12 +131,12 @@ class Reader:
             self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
             self.checkpoint()
 
-    def visited(self, began: datetime, parent_id: int) -> None:
-        """All parents up to this one are done."""
+    def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
+        """All parents up to this one are done, but for those that are left `unread`."""
         with self._lock:
             up_to_parent = max(parent_id, self.bookmark.up_to_parent)
             began = self.bookmark.began or began
-            self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent)
+            self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent, unread=unread)
             self.checkpoint()
 
     def record(self, row: Row) -> Record | None:
