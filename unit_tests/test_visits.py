@@ -1,14 +1,17 @@
 """Lists below records: each record is visited until what is below it is known, and none is visited in vain."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import AirbyteStateMessage, SyncMode
 
 from emulator import Harvest
+from source_harvest import SourceHarvest
 from source_harvest.children import BelowEachParent
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import DELETED, Sync, state_of, stream_name, sync
+from unit_tests.syncing import DELETED, LOGGER, Sync, catalog, state_of, stream_name, sync
 from unit_tests.tables import identity, tables
 
 BELOW_RECORDS = {
@@ -176,3 +179,183 @@ def test_a_state_whose_parents_are_none_is_one_sentence(harvest: Harvest, config
         assert str(result.error and result.error.message).startswith(
             'The state of the stream "invoice_messages" cannot'
         )
+
+
+MESSAGES = ["invoice_messages"]
+INVOICES = 88
+
+
+@pytest.fixture
+def invoices(harvest: Harvest) -> list[int]:
+    """So many that a sync can be killed in the middle, each with a message."""
+    client = harvest.listed("clients")[0]["id"]
+    for row in harvest.listed("invoices"):
+        harvest.delete("invoices", row["id"])
+    found = [harvest.add("invoices", client_id=client) for _ in range(INVOICES)]
+    write_to(harvest, found)
+    return sorted(found)
+
+
+def write_to(harvest: Harvest, invoices: list[int]) -> None:
+    """Some while before the next sync, for which they would still count as changed."""
+    for invoice in invoices:
+        harvest.add("invoice_messages", invoice_id=invoice, subject="One of many")
+    harvest.clock.advance(minutes=10)
+
+
+def visited(harvest: Harvest, before: int = 0) -> list[int]:
+    found = (re.search("/invoices/([0-9]+)/messages$", request.path) for request in harvest.requests[before:])
+    return [int(match[1]) for match in found if match]
+
+
+class Killed:
+    """A sync that ends without notice at one of its visits: what it delivered, which visits it made, and its states."""
+
+    def __init__(
+        self, harvest: Harvest, config: dict[str, Any], state: list[AirbyteStateMessage] | None, visits: int
+    ) -> None:
+        self.result = Sync()
+        before = len(harvest.requests)
+        messages = SourceHarvest().read(LOGGER, dict(config), catalog(MESSAGES), state)
+        for message in messages:
+            self.result.messages.append(message)
+            if len(visited(harvest, before)) >= visits:
+                break
+        self.visits = set(visited(harvest, before))
+        messages.close()
+        self.state = self.result.state[-1:] or state
+
+
+def read_at_all(harvest: Harvest, config: dict[str, Any]) -> Any:
+    return None
+
+
+def changed(harvest: Harvest, config: dict[str, Any]) -> Any:
+    state = sync(config, MESSAGES).state
+    harvest.clock.advance(minutes=30)
+    for row in harvest.listed("invoices"):
+        harvest.update("invoices", row["id"], notes="changed")
+    harvest.clock.advance(minutes=10)
+    return state
+
+
+def living(harvest: Harvest, config: dict[str, Any]) -> Any:
+    state = sync(config, MESSAGES).state
+    harvest.clock.advance(days=1)
+    return state
+
+
+def all_again(harvest: Harvest, config: dict[str, Any]) -> Any:
+    state = sync(config, MESSAGES).state
+    harvest.clock.advance(days=8)
+    return state
+
+
+DUE = [read_at_all, changed, living, all_again]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("state_before", DUE)
+def test_a_killed_sync_repeats_few_visits_and_loses_no_row(
+    state_before: Callable[[Harvest, dict[str, Any]], Any],
+    hangs: bool,
+    harvest: Harvest,
+    config: dict[str, Any],
+    invoices: list[int],
+) -> None:
+    """Also where the first visit hangs while the later ones are made."""
+    state = state_before(harvest, config)
+    before = {row["id"] for invoice in invoices for row in harvest.children("invoice_messages", invoice)}
+    write_to(harvest, invoices)
+    if hangs:
+        harvest.faults.add(f"/{invoices[0]}/messages$", kind="hang")
+    killed = Killed(harvest, config, state, visits=70)
+    assert {invoices[0], *killed.visits} <= set(invoices)
+    harvest.faults.clear()
+    harvest.clock.advance(minutes=1)
+    start = len(harvest.requests)
+    rest = sync(config, MESSAGES, killed.state)
+    again = set(visited(harvest, start))
+    assert len(killed.visits & again) <= 20
+    assert killed.visits | again == set(invoices)
+    assert rest.statuses == {"invoice_messages": "COMPLETE"}
+    delivered = {id_ for (id_,) in rows_of("invoice_messages", killed.result, rest)} | (before if state else set())
+    assert delivered == {id_ for (id_,) in rows_at_harvest(harvest, "invoice_messages")}
+    assert not {"unfinished", "unread"} & rest.states["invoice_messages"].keys()
+
+
+@pytest.mark.parametrize("state_before", DUE)
+def test_a_sync_that_is_killed_again_and_again_repeats_few_visits_also_to_what_changed_in_between(
+    state_before: Callable[[Harvest, dict[str, Any]], Any],
+    harvest: Harvest,
+    config: dict[str, Any],
+    invoices: list[int],
+) -> None:
+    state = state_before(harvest, config)
+    delivered, due, repeated = set[int](), set(invoices), 0
+    for visits in (60, 40, 35, 1000):
+        killed = Killed(harvest, config, state, visits)
+        assert len(killed.visits - due) <= repeated
+        state, due, repeated = killed.state, due - killed.visits, 20
+        delivered |= {id_ for (id_,) in rows_of("invoice_messages", killed.result)}
+        if visits < INVOICES:
+            harvest.clock.advance(minutes=10)
+            due |= set(invoices[:15])
+            written = {harvest.add("invoice_messages", invoice_id=invoice, subject="New") for invoice in invoices[:15]}
+            for invoice in invoices[:15]:
+                harvest.update("invoices", invoice, notes=f"changed after {visits}")
+    assert due == set()
+    assert written <= delivered
+
+
+def test_the_state_of_deleted_records_goes_out_no_more_often_than_before(
+    harvest: Harvest, config: dict[str, Any], invoices: list[int]
+) -> None:
+    result = sync(config, [*MESSAGES, DELETED])
+    names = [state.stream.stream_descriptor.name for state in result.state if state.stream]
+    assert names.count(DELETED) <= 1 + INVOICES // 100 + 1
+    assert names.count("invoice_messages") >= INVOICES // 10
+
+
+def test_the_state_names_few_parents_whatever_hangs_or_fails(
+    harvest: Harvest, config: dict[str, Any], invoices: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("source_harvest.visits.MOST_OPEN", 3)
+    for invoice in invoices[10:30:2]:
+        harvest.faults.add(f"/{invoice}/messages$", status=422, times=None)
+    failed = sync(config, MESSAGES)
+    assert failed.statuses == {"invoice_messages": "INCOMPLETE"}
+    states = [vars(state.stream.stream_state) for state in failed.state if state.stream]
+    assert max(len(state.get("unread", [])) for state in states) == 3
+    harvest.faults.clear()
+    start = len(harvest.requests)
+    rest = sync(config, MESSAGES, failed.state[-1:])
+    assert set(visited(harvest, start)) == {*invoices[10:16:2], *invoices[16:]}
+    assert rows_of("invoice_messages", failed, rest) == rows_at_harvest(harvest, "invoice_messages")
+
+
+def test_a_full_refresh_leaves_no_visits_to_go_on_with(
+    harvest: Harvest, config: dict[str, Any], invoices: list[int]
+) -> None:
+    result = sync(config, MESSAGES, mode=SyncMode.full_refresh)
+    assert not {"unfinished", "unread"} & set(str(result.states).split("'"))
+
+
+@pytest.mark.parametrize("unfinished", [{"visit": "none"}, {"attempts": 3}, {"attempts": [["2026-01-01", "?"]]}])
+def test_a_state_whose_visits_are_none_is_one_sentence(
+    unfinished: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
+    state = {"unfinished": {"began": "2026-01-01T10:00:00Z", "up_to_parent": 3, **unfinished}}
+    result = sync(config, MESSAGES, state_of("invoice_messages", state))
+    assert str(result.error and result.error.message).startswith('The state of the stream "invoice_messages" cannot')
+
+
+def test_a_state_of_the_version_before_goes_on_where_it_was(
+    harvest: Harvest, config: dict[str, Any], invoices: list[int]
+) -> None:
+    began = f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    harvest.clock.advance(minutes=10)
+    harvest.update("invoices", invoices[7], notes="changed")
+    state = {"unfinished": {"began": began, "up_to_parent": invoices[49]}, "account": str(harvest.account_id)}
+    sync(config, MESSAGES, state_of("invoice_messages", state))
+    assert set(visited(harvest)) == {invoices[7], *invoices[50:]}
