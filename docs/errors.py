@@ -186,9 +186,20 @@ OUTCOMES = (
     Outcome(
         ("404",),
         CHILD,
-        EITHER,
+        (ONCE,),
         COMPLETE,
-        "Where the record's own list can still be read, the record was deleted meanwhile: goes on with the next one.",
+        "Asks for the record itself. Where it is there, asks for its list again. Where it answers 404 too, and its own "
+        "list can still be read, it was deleted meanwhile: goes on with the next one.",
+    ),
+    Outcome(
+        ("404",),
+        CHILD,
+        (ALWAYS,),
+        COMPLETE,
+        "As above. Where the record is there and its list answers 404 again, names it in a warning, counts nothing of "
+        "it as deleted, goes on with the next one, and asks again in the next sync. Below more than 100 such records "
+        "the stream ends incomplete.",
+        mend="Should the warning come back, look at the record in Harvest.",
     ),
     Outcome(("404",), LATER_CHILD, (ONCE,), COMPLETE, "Reads the record's list again from its first page."),
     Outcome(
