@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     entries: Entries
     latency = 0.0
 
-    def do_GET(self) -> None:  # noqa: N802 - its name for the standard library
+    def do_GET(self) -> None:
         """A page of time entries, whatever is asked for."""
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
