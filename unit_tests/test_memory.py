@@ -181,7 +181,7 @@ HEAPS = """if True:
     together.wait()
     for _ in range(5):
         bytes(20_000_000)  # glibc would take it for a sign that blocks of this size come and go
-    kept += [bytes(1_000_000) for _ in range(8)]
+    kept += [bytes(5_000_000) for _ in range(8)]
     libc.malloc_info(0, ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w")))
     libc.fflush(None)
 """
