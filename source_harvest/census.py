@@ -18,8 +18,8 @@ from source_harvest.children import BelowEachParent
 from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, Place, as_documented, config_error
 from source_harvest.inhabitants import NO_GROUP, Groups, Inhabitants
+from source_harvest.list_reader import Slice
 from source_harvest.records import changed_since
-from source_harvest.resource import Slice
 from source_harvest.signed_in import PerUserStream
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport

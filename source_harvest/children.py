@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airbyte_cdk.models import FailureType
@@ -17,8 +17,8 @@ from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.errors import HarvestError, Place
 from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
+from source_harvest.list_reader import Slice
 from source_harvest.records import changed_since, is_changed_since
-from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 from source_harvest.visits import Progress, Visit
@@ -60,6 +60,7 @@ class BelowEachParent(HarvestStream):
         self.delivered: Groups = {}
         """Those that came in syncs before, of which the census may not know."""
         self._progress: Progress | None = None
+        self._lock = Lock()
         self._due_again: set[int] = set()
         self._unread: set[int] = set()
 
@@ -112,7 +113,7 @@ class BelowEachParent(HarvestStream):
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
-        for page in self.new_pages(stream_slice, doubts.set):
+        for page in self.list_reader.new_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
             if self.census and self.census.visited(self, parent_id, page.rows) and self.cursor_column:
                 self._checkpoint()  # or a sync that is killed would not know what it delivered
@@ -141,8 +142,7 @@ class BelowEachParent(HarvestStream):
         """
         path, of_list = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
         place = Place(path, of_list.readable_by, nothing_there=(404,), module=of_list.module)
-        with self._lock:
-            self.requests += 1
+        self.list_reader.count_request()
         with self._transport.explained(place):
             if self._transport.get(f"{self.url_base}{path}", place) is not None:
                 return True

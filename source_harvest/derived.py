@@ -15,8 +15,8 @@ from source_harvest.answer import Row
 from source_harvest.bookmark import timestamp
 from source_harvest.errors import HarvestError
 from source_harvest.inhabitants import Members
+from source_harvest.list_reader import Slice
 from source_harvest.records import changed_since
-from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
 

@@ -66,7 +66,7 @@ class Listing:
         self._catch_up_since: str | None = None
         self._must_catch_up = False  # entries may move from days not yet read to days already read
         self._must_count = False  # it was cut into spans, which may have missed entries
-        self._delivered = source.delivered_rows()
+        self._delivered = source.list_reader.delivered_rows()
         self._announced: int | None = None  # entries of the whole list, by the first answer of its first attempt
         self._found = 0  # of these, in all attempts
 
@@ -74,7 +74,7 @@ class Listing:
     def requests(self) -> int:
         """How many it took, where no reader's own stream counts them."""
         is_counted = any(reader.stream is self._source for reader in self._readers)
-        return 0 if is_counted else self._source.requests
+        return 0 if is_counted else self._source.list_reader.requests
 
     @property
     def is_whole(self) -> bool:
@@ -165,7 +165,9 @@ class Listing:
     def _read(self, piece: Piece) -> Iterator[Record]:
         since = piece.changed_since or self._since
         is_first, found = True, 0
-        for page in self._source.complete_pages({"updated_since": since, **piece.span.params}, self._doubts.set):
+        for page in self._source.list_reader.complete_pages(
+            {"updated_since": since, **piece.span.params}, self._doubts.set
+        ):
             self._gate.check()
             if self._began is None:
                 self._look_at(page)

@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from source_harvest.errors import HarvestError, as_documented, brief, config_error
 from source_harvest.gate import Gate
+from source_harvest.list_reader import Slice
 from source_harvest.listing import Listing
 from source_harvest.reader import Reader
-from source_harvest.resource import Slice
 from source_harvest.spans import Piece
 
 

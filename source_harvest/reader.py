@@ -224,5 +224,5 @@ class Reader:
         self.is_over.set()
         self.stream.odd_rows.warn()
         seconds = time.monotonic() - self._began
-        requests = self.stream.requests + self.requests_of_others
+        requests = self.stream.list_reader.requests + self.requests_of_others
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)

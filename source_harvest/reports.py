@@ -17,9 +17,9 @@ from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark
 from source_harvest.errors import HarvestError, config_error
 from source_harvest.gaps import gaps, is_long
+from source_harvest.list_reader import Slice
 from source_harvest.packing import packed, unpacked
 from source_harvest.periods import WEEK_DAYS, Calendar, Period
-from source_harvest.resource import Slice
 from source_harvest.signed_in import DayStream
 from source_harvest.spans import DAY, Span, common, missing
 from source_harvest.stream import HarvestStream
@@ -84,7 +84,7 @@ class ReportStream(DayStream):
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         unnamed = count()
         # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
-        self._identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else next(unnamed)
+        self.identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else next(unnamed)
 
     # What its state says besides when it was read.
 
@@ -221,7 +221,7 @@ class ReportStream(DayStream):
         """How many entries a list has in those days: 0 only where that is certain."""
         url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
         with self._transport.gate.entered(), self._transport.explained(self.place):
-            page = self._transport.get(url, self.place, read=source.read_page)
+            page = self._transport.get(url, self.place, read=source.list_reader.read_page)
         return max(len(page.rows), page.entries or 0)
 
     @override
@@ -258,7 +258,7 @@ class ReportStream(DayStream):
         days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
         rows: dict[tuple[int, str], Row] = {}
         doubts = Event()
-        for page in self.complete_pages(stream_slice, doubts.set, again=rows.clear):
+        for page in self.list_reader.complete_pages(stream_slice, doubts.set, again=rows.clear):
             for row in page.rows:
                 row |= {"currency": row.get("currency") or "", **days}
                 key = row[self.subject], row["currency"]

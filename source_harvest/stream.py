@@ -1,30 +1,42 @@
 """What all streams share: what of Harvest's lists they are made of, and how rows become records."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import requests
 from airbyte_cdk.models import SyncMode
+from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
 from source_harvest.answer import Row
-from source_harvest.bookmark import Bookmark
+from source_harvest.bookmark import Bookmark, second_before
+from source_harvest.errors import Place
 from source_harvest.inhabitants import NO_GROUP, Members
+from source_harvest.list_reader import FILTERS, ListReader, Slice
 from source_harvest.odd_rows import OddRows
 from source_harvest.records import Shape, changed_since
-from source_harvest.resource import Resource, Slice
 from source_harvest.transport import Transport
 
 if TYPE_CHECKING:
     from source_harvest.reader import Reader
 
 
-class HarvestStream(Resource):
+class HarvestStream(HttpStream):
     """A list at the top of Harvest's API, and the base of all streams.
 
     A class says only where it differs: its name in snake case is the stream, the path, the list key and the schema.
     """
 
+    resource: ClassVar[str] = ""
+    """The path below the API's address, which is also the list key. Empty: the stream's name."""
+    readable_by: ClassVar[str] = "Administrators"
+    """Which users Harvest lets read the list."""
+    module: ClassVar[str] = ""
+    """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
+    identified_by: ClassVar[tuple[str, ...]] = ("id",)
+    """The fields that tell the rows of one list apart."""
     primary_key: str | list[str] = "id"
     cursor_field: str | list[str] = "updated_at"
     limited_by_start_date: ClassVar[bool] = False
@@ -56,7 +68,10 @@ class HarvestStream(Resource):
     """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
     def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
+        super().__init__()
+        self._transport = transport
+        self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
+        self.list_reader = ListReader(transport, self)
         self._shape = Shape(type(self))
         self.odd_rows = OddRows(self.name)
 
@@ -147,6 +162,85 @@ class HarvestStream(Resource):
         """What else than a bookmark is to be in its state, as JSON."""
         return {}
 
+    # How its list is asked for.
+
+    def probe(self, place: Place | None = None) -> None:
+        """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
+
+        Raises `HarvestError`.
+        """
+        self.list_reader.probe(place or self.place, self.any_slice())
+
+    def any_slice(self) -> Slice:
+        """One of its slices."""
+        return {}
+
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
+        """Whether a list below a record is asked for again, which answered so many times that nothing is there.
+
+        Raises `HarvestError`.
+        """
+        return False
+
+    @property
+    def place(self) -> Place:
+        """Where it is read, for error messages."""
+        return Place(self.resource or self.name, self.readable_by, module=self.module)
+
+    @property
+    def list_key(self) -> str | None:
+        """Under which key of an answer the rows are; None where the answer is a single record."""
+        return self.resource or self.name
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return f"{self._transport.settings.api_url}/"
+
+    @override
+    def path(
+        self,
+        *,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> str:
+        return next_page_token["url"] if next_page_token else self.first_path(stream_slice or {})
+
+    def first_path(self, stream_slice: Slice) -> str:
+        """The path of the first page, below the API's address."""
+        return self.resource or self.name
+
+    @override
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        if next_page_token or self.list_key is None:
+            return {}
+        filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
+        if "updated_since" in filters:
+            filters["updated_since"] = second_before(filters["updated_since"])
+        return {"per_page": self.list_reader.entries_per_page, **filters}
+
+    @override
+    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        url = self.list_reader.read_page(response).next_url
+        return None if url is None else {"url": url}
+
+    @override
+    def parse_response(
+        self,
+        response: requests.Response,
+        *,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Iterable[Row]:
+        return self.list_reader.read_page(response).rows
+
     @override
     def read_records(
         self,
@@ -156,5 +250,5 @@ class HarvestStream(Resource):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Row]:
         # The CDK's own method reads a single page where a stream has no cursor.
-        for page in self.new_pages(stream_slice or {}):
+        for page in self.list_reader.new_pages(stream_slice or {}):
             yield from map(self._shape.record, page.rows)

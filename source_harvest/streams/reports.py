@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from source_harvest.answer import Row
+from source_harvest.list_reader import Slice
 from source_harvest.reports import ReportStream
-from source_harvest.resource import Slice
 from source_harvest.signed_in import DayStream
 from source_harvest.streams.expenses import Expenses
 from source_harvest.streams.invoices import Invoices
@@ -168,6 +168,6 @@ class ProjectBudget(DayStream):
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
         day = None
-        for page in self.new_pages(stream_slice):
+        for page in self.list_reader.new_pages(stream_slice):
             day = day or self.today(page.moment).isoformat()
             yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from source_harvest.children import BelowEachParent
-from source_harvest.resource import Slice
+from source_harvest.list_reader import Slice
 from source_harvest.stream import HarvestStream
 
 if TYPE_CHECKING:

@@ -1,24 +1,25 @@
-"""How a list of Harvest's is asked for: its place, its filters and its pages, first to last."""
+"""How a list of Harvest's is read: its pages, first to last, and again where rows came or went meanwhile."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
-from operator import itemgetter
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http import HttpStream
-from typing_extensions import override
 
 from source_harvest.address import is_same_origin
 from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
-from source_harvest.bookmark import second_before
 from source_harvest.delivered import DeliveredRows
 from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, as_documented, quote
 from source_harvest.paging import PageSize, Paging
 from source_harvest.session import Answer
 from source_harvest.transport import Transport
+
+logger = logging.getLogger("airbyte")
 
 # So often is a smaller page asked for at the place where a larger one was too much.
 TRIES_OF_SMALLER = 2
@@ -29,7 +30,10 @@ FILTERS = ("updated_since", "from", "to")
 READINGS = 3
 
 Slice = Mapping[str, Any]
-"""What a series of pages is of: filters, and for a list below a record that record's id."""
+"""Which pages to read: filters, and for a list below a record that record's id."""
+Token = Mapping[str, Any] | None
+"""The address of a later page, under "url"."""
+Params = MutableMapping[str, Any]
 
 
 def _ignore() -> None:
@@ -40,43 +44,80 @@ class SmallerPagesError(Exception):
     """A page was too much for Harvest; `pages` will ask for smaller ones when the list is read again."""
 
 
-class Resource(HttpStream):
-    """A list at Harvest's API. An instance serves one read."""
+class PagedList(Protocol):
+    """What its reader has to know of a list."""
 
-    resource: ClassVar[str] = ""
-    """The path below the API's address, which is also the list key. Empty: the stream's name."""
-    readable_by: ClassVar[str] = "Administrators"
-    """Which users Harvest lets read the list."""
-    module: ClassVar[str] = ""
-    """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
-    identified_by: ClassVar[tuple[str, ...]] = ("id",)
-    """The fields that tell the rows of one list apart."""
+    identified_by: ClassVar[tuple[str, ...]]
+    identity: Callable[[Row], Hashable]
+    """Tells its rows apart."""
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__()
+    @property
+    def name(self) -> str:
+        """The stream's."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """Where it is read, for error messages."""
+        ...
+
+    @property
+    def list_key(self) -> str | None:
+        """Under which key of an answer the rows are; None where the answer is a single record."""
+        ...
+
+    @property
+    def url_base(self) -> str:
+        """The API's address, with a slash at its end."""
+        ...
+
+    def first_path(self, stream_slice: Slice) -> str:
+        """The path of the first page, below the API's address."""
+        ...
+
+    def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Params:
+        """The query of a page; empty for a later page, whose address has one."""
+        ...
+
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
+        """Whether a list is asked for again, which answered so many times that nothing is there.
+
+        Raises `HarvestError`.
+        """
+        ...
+
+
+class ListReader:
+    """Reads a list at Harvest's API for one sync."""
+
+    def __init__(self, transport: Transport, of: PagedList) -> None:
         self._transport = transport
+        self._list = of
         self._lock = Lock()
         self.requests = 0
-        self._http_client = transport.client(self.place, self.read_page)
-        self._trial_client = transport.client(self.place, self.read_page, TRIES_OF_SMALLER)
-        self._page_size = transport.once(("page size", self.place.name), PageSize)
-        fields = self.identified_by
-        self._identity: Callable[[Row], Hashable] = itemgetter(*fields)
+        self._client = transport.client(of.place, self.read_page)
+        self._trial_client = transport.client(of.place, self.read_page, TRIES_OF_SMALLER)
+        self._page_size = transport.once(("page size", of.place.name), PageSize)
 
-    def probe(self, place: Place | None = None) -> None:
+    @property
+    def entries_per_page(self) -> int:
+        """How many entries a page is asked for with."""
+        return self._page_size.entries
+
+    def count_request(self) -> None:
+        """One more request was made for the list."""
+        with self._lock:
+            self.requests += 1
+
+    def probe(self, place: Place, stream_slice: Slice) -> None:
         """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
 
         Raises `HarvestError`.
         """
-        place = place or self.place
         with self._transport.explained(place):
-            path = self.first_path(self.any_slice())
-            url = f"{self.url_base}{path}{'?per_page=1' if self.list_key else ''}"
+            path = self._list.first_path(stream_slice)
+            url = f"{self._list.url_base}{path}{'?per_page=1' if self._list.list_key else ''}"
             self._transport.get_once(url, place, self.read_page)
-
-    def any_slice(self) -> Slice:
-        """One of its slices."""
-        return {}
 
     def complete_pages(
         self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
@@ -91,7 +132,7 @@ class Resource(HttpStream):
         while reading < READINGS:
             if tally:
                 again()
-            tally = Tally(self._identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
+            tally = Tally(self._list.identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
             try:
                 for page in self.pages(stream_slice):
                     tally.add(page)
@@ -111,7 +152,7 @@ class Resource(HttpStream):
             if tally.is_as_before:
                 break
         in_doubt()
-        self.logger.warning("%s: %s", self.name, tally)
+        logger.warning("%s: %s", self._list.name, tally)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
         """As `complete_pages`, without the rows that came before.
@@ -125,7 +166,7 @@ class Resource(HttpStream):
 
     def delivered_rows(self) -> DeliveredRows:
         """None yet, of this list."""
-        return DeliveredRows(self._identity)
+        return DeliveredRows(self._list.identity)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
         """The pages of a list, first to last; none where nothing is there and it is not `asks_again`.
@@ -138,14 +179,14 @@ class Resource(HttpStream):
             if not isinstance(response, Answer) or not response.ok:
                 if token:
                     raise self._gone_midway(response)
-                self.logger.debug("Nothing is there: %s", request.url)
+                logger.debug("Nothing is there: %s", request.url)
                 refusals += 1
-                if self.asks_again(stream_slice, response.status_code, refusals):
+                if self._list.asks_again(stream_slice, response.status_code, refusals):
                     continue
                 return
             with response:
                 page: Page = response.meaning
-                with as_documented(self.place):
+                with as_documented(self._list.place):
                     paging.add(page)
                 yield page
                 page.rows.clear()  # or the next page would share the memory with it
@@ -154,107 +195,40 @@ class Resource(HttpStream):
             token = {"url": page.next_url}
 
     def _fetch(
-        self, stream_slice: Slice, token: Mapping[str, Any] | None, before: int, size: int
+        self, stream_slice: Slice, token: Token, before: int, size: int
     ) -> tuple[requests.PreparedRequest, requests.Response]:
         """The answer to the request for the page of that size after so many entries.
 
         Raises `SmallerPagesError` where it is too much for Harvest, which answers others; else `HarvestError`.
         """
-        with self._lock:
-            self.requests += 1
+        self.count_request()
         part = tuple(stream_slice.get(name) for name in FILTERS)
-        client = self._trial_client if self._page_size.is_on_trial(part, before) else self._http_client
-        url = self._join_url(self.url_base, self.path(stream_slice=stream_slice, next_page_token=token))
-        params = self.request_params(None, stream_slice, token)
+        client = self._trial_client if self._page_size.is_on_trial(part, before) else self._client
+        url = token["url"] if token else f"{self._list.url_base}{self._list.first_path(stream_slice)}"
+        params = self._list.request_params(None, stream_slice, token)
         try:
-            with self._transport.explained(self.place):
+            with self._transport.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)
         except TriesUsedUpError as error:
-            is_at_top = self.list_key is not None and "/" not in self.first_path(stream_slice)
+            is_at_top = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
             may_pass = is_at_top and error.failure_type is FailureType.transient_error
             if not (may_pass and self._transport.is_answered() and self._page_size.was_too_much(size, part, before)):
                 raise
-            self.logger.warning(
+            logger.warning(
                 "%s: pages of %d entries are too much for Harvest, so the list is read again with %d a page",
-                self.name,
+                self._list.name,
                 size,
                 self._page_size.entries,
             )
             raise SmallerPagesError from error
-
-    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
-        """Whether a list below a record is asked for again, which answered so many times that nothing is there.
-
-        Raises `HarvestError`.
-        """
-        return False
-
-    @property
-    def place(self) -> Place:
-        """Where it is read, for error messages."""
-        return Place(self.resource or self.name, self.readable_by, module=self.module)
-
-    @property
-    def list_key(self) -> str | None:
-        """Under which key of an answer the rows are; None where the answer is a single record."""
-        return self.resource or self.name
-
-    @property
-    @override
-    def url_base(self) -> str:
-        return f"{self._transport.settings.api_url}/"
-
-    @override
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
-        return next_page_token["url"] if next_page_token else self.first_path(stream_slice or {})
-
-    def first_path(self, stream_slice: Slice) -> str:
-        """The path of the first page, below the API's address."""
-        return self.resource or self.name
-
-    @override
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        if next_page_token or self.list_key is None:
-            return {}
-        filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
-        if "updated_since" in filters:
-            filters["updated_since"] = second_before(filters["updated_since"])
-        return {"per_page": self._page_size.entries, **filters}
-
-    @override
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        url = self.read_page(response).next_url
-        return None if url is None else {"url": url}
-
-    @override
-    def parse_response(
-        self,
-        response: requests.Response,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
-        return self.read_page(response).rows
 
     def read_page(self, response: requests.Response) -> Page:
         """The page that an answer is.
 
         Raises `ValueError` where it is none, or leads elsewhere: the credentials are sent to no other host.
         """
-        page = Page.of(response, self.list_key, self.identified_by)
-        if page.next_url is not None and not is_same_origin(page.next_url, self.url_base):
+        page = Page.of(response, self._list.list_key, self._list.identified_by)
+        if page.next_url is not None and not is_same_origin(page.next_url, self._list.url_base):
             raise ValueError("its next page is on another host, which is not given your credentials")
         return page
 
@@ -262,7 +236,7 @@ class Resource(HttpStream):
         """Half a list is never a list, also where the record that it belongs to may have been deleted."""
         said = f"Harvest answered {response.status_code} ({quote(response)})"
         message = (
-            f"{said} in the middle of a record's {self.place.name}: the record may have been deleted meanwhile. "
+            f"{said} in the middle of a record's {self._list.place.name}: the record may have been deleted meanwhile. "
             "The next sync takes it up again."
         )
         return GoneMidwayError(message, FailureType.transient_error, response.status_code, said)
