@@ -4,31 +4,31 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from source_harvest.account import HarvestAccount
 from source_harvest.errors import HarvestError, as_documented
 from source_harvest.stream import HarvestStream
 from source_harvest.streams import STREAMS
-from source_harvest.transport import Transport
 
 
-def unreadable_streams(transport: Transport) -> Mapping[str, str]:
+def unreadable_streams(account: HarvestAccount) -> Mapping[str, str]:
     """Stream -> why it cannot be read. Asks for one row of each list that streams are made of.
 
     Raises `HarvestError` where Harvest rejects the credentials.
     """
     lists = list(dict.fromkeys(source for stream in STREAMS for source in stream.asks_for()))
-    pool = ThreadPoolExecutor(transport.settings.num_workers)
+    pool = ThreadPoolExecutor(account.client.settings.num_workers)
     try:
-        refusals = dict(zip(lists, pool.map(partial(_refusal, transport), lists), strict=True))
+        refusals = dict(zip(lists, pool.map(partial(_refusal, account), lists), strict=True))
     except BaseException as error:
         pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)  # a SIGTERM waits for no answer
         raise
     pool.shutdown()
     found = {stream: next(filter(None, map(refusals.get, stream.asks_for())), None) for stream in STREAMS}
-    return {stream(transport).name: refusal for stream, refusal in found.items() if refusal}
+    return {stream(account).name: refusal for stream, refusal in found.items() if refusal}
 
 
-def _refusal(transport: Transport, source: type[HarvestStream]) -> str | None:
-    stream = source(transport)
+def _refusal(account: HarvestAccount, source: type[HarvestStream]) -> str | None:
+    stream = source(account)
     try:
         with as_documented(stream.place):
             stream.probe()

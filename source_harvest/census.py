@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.children import BelowEachParent
@@ -22,7 +23,6 @@ from source_harvest.list_reader import Slice
 from source_harvest.records import changed_since
 from source_harvest.signed_in import PerUserStream
 from source_harvest.stream import HarvestStream
-from source_harvest.transport import Transport
 
 if TYPE_CHECKING:
     from source_harvest.listing import Listing
@@ -44,9 +44,9 @@ class CensusStream(PerUserStream):
 
     kept_in_state = ("start", "lists", "ids", "gone")
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._days = transport.settings.deleted_records_days
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
+        self._days = account.client.settings.deleted_records_days
         self._census_lock = RLock()
         self._start: str | None = None
         self._lists: dict[str, date] = {}
@@ -62,8 +62,8 @@ class CensusStream(PerUserStream):
     @override
     def probe(self, place: Place | None = None) -> None:
         place = place or self.place
-        with self._transport.explained(place):
-            self._admit(self._transport.get_once(f"{self.url_base}users/me", place))
+        with self._account.explained(place):
+            self._admit(self._account.user(place))
 
     def _admit(self, user: Row) -> None:
         if "administrator" not in (user.get("access_roles") or ()):
@@ -121,7 +121,7 @@ class CensusStream(PerUserStream):
                 reader.stream.census = self
                 for parent, ids in reader.stream.delivered.items():
                     self._saw_below(reader.stream, parent, self._of(reader.stream).unless_gone(ids))
-        start = self._transport.settings.start and timestamp(self._transport.settings.start)
+        start = self._client.settings.start and timestamp(self._client.settings.start)
         before = start if own.bookmark == Bookmark() else self._start
         self._start = min(before, start) if before and start else None
 
@@ -231,7 +231,7 @@ class CensusStream(PerUserStream):
         if not reader.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
         for other in self._covered:
-            self._transport.gate.wait(other.is_over)
+            self._client.gate.wait(other.is_over)
         yield {"began": began}
 
     @override
@@ -260,4 +260,4 @@ class CensusStream(PerUserStream):
 
     def _is_off(self, source: type[HarvestStream]) -> bool:
         """Whether a list may be empty because the account has switched its module off, and nothing was deleted."""
-        return bool(source.module) and self._transport.is_off(source.module)
+        return bool(source.module) and self._account.is_off(source.module)

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airbyte_cdk.models import FailureType
 from typing_extensions import override
 
+from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
 from source_harvest.errors import HarvestError, Place
 from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
 from source_harvest.list_reader import Slice
+from source_harvest.progress import StreamProgress
 from source_harvest.records import changed_since, is_changed_since
 from source_harvest.stream import HarvestStream
-from source_harvest.transport import Transport
 from source_harvest.visits import Progress, Visit
 
 if TYPE_CHECKING:
     from source_harvest.census import CensusStream
-    from source_harvest.reader import Reader
 
 logger = logging.getLogger("airbyte")
 
@@ -51,8 +51,8 @@ class BelowEachParent(HarvestStream):
     nothing_there: ClassVar[tuple[int, ...]] = (404,)
     """The answers that mean that this parent has no such list, as where the parent is gone."""
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
         self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
         self.census: CensusStream | None = None
@@ -81,11 +81,11 @@ class BelowEachParent(HarvestStream):
         return (*cls.lists(), cls) if cls.readable_by else cls.lists()
 
     @override
-    def list_since(self, reader: Reader) -> str | None:
+    def list_since(self, progress: StreamProgress) -> str | None:
         return None
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self._parents.update((row["id"], {key: row.get(key) for key in PARENT_COLUMNS}) for row in rows)
         return ()
 
@@ -94,15 +94,15 @@ class BelowEachParent(HarvestStream):
         return ()  # the rows of its list are the parents
 
     @override
-    def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        unread = reader.bookmark.unread
-        parent_ids = sorted({*self._to_visit(reader, began), *unread})
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        unread = progress.bookmark.unread
+        parent_ids = sorted({*self._to_visit(progress, began), *unread})
         self._due_again = set(unread)
-        self._checkpoint = reader.checkpoint
-        reader.expect(len(parent_ids))
-        self._progress = Progress(self.name, parent_ids, partial(self._visited, reader, began))
+        self._checkpoint = progress.checkpoint
+        progress.expect(len(parent_ids))
+        self._progress = Progress(self.name, parent_ids, partial(self._visited, progress, began))
         for parent_id in parent_ids:
-            since = reader.complete_from if parent_id in unread else reader.since
+            since = progress.complete_from if parent_id in unread else progress.since
             asked = None if self.census else since
             yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": since}
 
@@ -143,8 +143,8 @@ class BelowEachParent(HarvestStream):
         path, of_list = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
         place = Place(path, of_list.readable_by, nothing_there=(404,), module=of_list.module)
         self.list_reader.count_request()
-        with self._transport.explained(place):
-            if self._transport.get(f"{self.url_base}{path}", place) is not None:
+        with self._account.explained(place):
+            if self._client.get(f"{self.url_base}{path}", place) is not None:
                 return True
         # A module that was switched off meanwhile answers 404 too, and then nobody's children were deleted.
         self.sibling(self.parent).probe()
@@ -174,7 +174,7 @@ class BelowEachParent(HarvestStream):
         )
 
     @override
-    def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
+    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
         if self._progress is None:
             raise RuntimeError("a slice ended that was never begun")
         parent_id = stream_slice[self.parent_key]
@@ -183,21 +183,21 @@ class BelowEachParent(HarvestStream):
         self._progress.visited(parent_id)
 
     @override
-    def reached(self, reader: Reader, began: datetime) -> Bookmark:
+    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
         if self.census:  # before the state that vouches for what was visited
             self.census.tell_news()
-        return super().reached(reader, began)
+        return super().reached(progress, began)
 
     def _unread_parents(self) -> tuple[int, ...]:
         """Those to be visited in the next sync because they could not be in this one, or not yet."""
         with self._lock:
             return tuple(sorted(self._unread | self._due_again))
 
-    def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
+    def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
         """The ids of the parents to ask."""
         yield from self._parents
 
-    def _visited(self, reader: Reader, began: datetime, up_to_parent: int, unread: list[int]) -> None:
+    def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
         """Up to a parent all were visited but for some."""
 
 
@@ -216,8 +216,8 @@ class ChildStream(BelowEachParent):
     living_states: ClassVar[tuple[str, ...]]
     """The states of a parent in which more children are to be expected."""
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
         self._has_whole_list = False
         self._visit = Visit.CHANGED
 
@@ -235,19 +235,19 @@ class ChildStream(BelowEachParent):
         return bookmark.children_since(self.overlap)
 
     @override
-    def list_since(self, reader: Reader) -> str | None:
+    def list_since(self, progress: StreamProgress) -> str | None:
         # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
         # vain, or the visits that are due are made by the next sync.
-        self._has_whole_list = self._due(reader, datetime.now(timezone.utc)) is not Visit.CHANGED
-        return None if self._has_whole_list else reader.bookmark.since(self.overlap)
+        self._has_whole_list = self._due(progress, datetime.now(timezone.utc)) is not Visit.CHANGED
+        return None if self._has_whole_list else progress.bookmark.since(self.overlap)
 
     @override
-    def _visited(self, reader: Reader, began: datetime, up_to_parent: int, unread: list[int]) -> None:
-        reader.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
+    def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
+        progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
     @override
-    def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        read, before = super().reached(reader, began), reader.bookmark
+    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
+        read, before = super().reached(progress, began), progress.bookmark
         first = before.began or began
         return replace(
             read,
@@ -256,8 +256,8 @@ class ChildStream(BelowEachParent):
             living_parents=before.living_parents if self._visit is Visit.CHANGED else first,
         )
 
-    def _due(self, reader: Reader, now: datetime) -> Visit:
-        bookmark, days = reader.bookmark, reader.full_read_days
+    def _due(self, progress: StreamProgress, now: datetime) -> Visit:
+        bookmark, days = progress.bookmark, progress.full_read_days
         unfinished = bookmark.visit if bookmark.began else Visit.CHANGED
         is_settled = days and bookmark.all_parents and (now - bookmark.all_parents).days < days
         if not is_settled or unfinished is Visit.ALL:
@@ -266,10 +266,10 @@ class ChildStream(BelowEachParent):
         return Visit.CHANGED if is_of_today and unfinished is Visit.CHANGED else Visit.LIVING
 
     @override
-    def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
-        self._visit = self._due(reader, began) if self._has_whole_list else Visit.CHANGED
-        reader.begin_visits(self._visit)
-        bookmark = reader.bookmark
+    def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
+        self._visit = self._due(progress, began) if self._has_whole_list else Visit.CHANGED
+        progress.begin_visits(self._visit)
+        bookmark = progress.bookmark
         changed = timestamp((bookmark.cursor or began) - self.overlap)
         recent = timestamp(began - RECENTLY)
         for id_, parent in self._parents.items():

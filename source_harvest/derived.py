@@ -6,22 +6,20 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from airbyte_cdk.models import FailureType
 from typing_extensions import override
 
+from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import timestamp
 from source_harvest.errors import HarvestError
 from source_harvest.inhabitants import Members
 from source_harvest.list_reader import Slice
+from source_harvest.progress import StreamProgress
 from source_harvest.records import changed_since
 from source_harvest.stream import HarvestStream
-from source_harvest.transport import Transport
-
-if TYPE_CHECKING:
-    from source_harvest.reader import Reader
 
 Lists = Mapping[type[HarvestStream], Mapping[int, Row]]
 """Whole lists, each under the stream that it is: their rows under their ids."""
@@ -72,8 +70,8 @@ class EmbeddedStream(HarvestStream):
         return (cls.parent,)
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterator[Row]:
-        changed = changed_since(rows, reader.since)
+    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterator[Row]:
+        changed = changed_since(rows, progress.since)
         if changed and all(self._items(row) is None for row in rows):
             raise _is_in_none(self.embedded_in, self._parents, self.name)
         for row in changed:
@@ -137,8 +135,8 @@ class JoinedStream(HarvestStream):
     joined_by: ClassVar[Mapping[type[HarvestStream], tuple[str, ...]]] = {}
     """List -> the references of its rows by which they are joined."""
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
         self._lists: dict[type[HarvestStream], dict[int, Row]] = {source: {} for source in self.lists()}
         self._has_changes = False
 
@@ -155,9 +153,9 @@ class JoinedStream(HarvestStream):
         """
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self.take_whole(source, rows)
-        if reader.since and changed_since(rows, reader.since):
+        if progress.since and changed_since(rows, progress.since):
             self._has_changes = True
         return ()
 
@@ -173,9 +171,9 @@ class JoinedStream(HarvestStream):
         return self._has_changes
 
     @override
-    def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        if self._has_changes or reader.since is None:
-            yield {"updated_since": reader.since, "began": timestamp(began)}
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        if self._has_changes or progress.since is None:
+            yield {"updated_since": progress.since, "began": timestamp(began)}
 
     @override
     def read_slice(self, stream_slice: Slice) -> Iterator[Row]:

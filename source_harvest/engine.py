@@ -20,24 +20,24 @@ from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
-from airbyte_cdk.sources.message import InMemoryMessageRepository
+from airbyte_cdk.sources.message import InMemoryMessageRepository, NoopMessageRepository
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
-from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
+from airbyte_cdk.sources.streams.concurrent.cursor import CursorField, FinalStateCursor
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_harvest.census import CensusStream
-from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError
 from source_harvest.gate import PATIENT_AT_ONCE, Gate
 from source_harvest.listing import Listing
 from source_harvest.logs import quiet
 from source_harvest.partitions import StreamPartitions, UnknownStream
-from source_harvest.reader import Reader
+from source_harvest.progress import State
 from source_harvest.signed_in import SignedInUser
 from source_harvest.stream import HarvestStream
+from source_harvest.stream_run import StreamRun
 
 # Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
 QUEUE_SIZE = 200
@@ -53,12 +53,12 @@ class Engine:
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
         self._census: CensusStream | None = None
 
-    def read(self, readers: list[Reader], unknown: list[str]) -> Iterator[AirbyteMessage]:
+    def read(self, runs: list[StreamRun], unknown: list[str]) -> Iterator[AirbyteMessage]:
         """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
 
         Raises `HarvestError` at the end where a stream failed. May be given up at any message: its threads then end.
         """
-        streams: list[AbstractStream] = [*self._known(readers), *(self._unknown(name) for name in unknown)]
+        streams: list[AbstractStream] = [*self._known(runs), *(self._unknown(name) for name in unknown)]
         if not streams:
             return
         count = len(streams)  # the CDK empties the list
@@ -86,26 +86,26 @@ class Engine:
             queue=self._queue,
         )
 
-    def _known(self, readers: list[Reader]) -> Iterator[DefaultStream]:
-        own = next((reader for reader in readers if isinstance(reader.stream, CensusStream)), None)
+    def _known(self, runs: list[StreamRun]) -> Iterator[DefaultStream]:
+        own = next((run for run in runs if isinstance(run.stream, CensusStream)), None)
         self._census = own.stream if own and isinstance(own.stream, CensusStream) else None
-        listings, whole = self._listings(readers, whole=False), self._listings(readers, whole=True)
+        listings, whole = self._listings(runs, whole=False), self._listings(runs, whole=True)
         if own and self._census:
-            self._census.begin(own, readers, listings[SignedInUser])
-        for reader in readers:
-            stream = reader.stream
+            self._census.begin(own, runs, listings[SignedInUser])
+        for run in runs:
+            stream = run.stream
             emits = (self._emit_state, self._emit_estimate, self._emit_error)
-            reader.connect(*(partial(emit, stream.name) for emit in emits))
+            run.connect(*(partial(emit, stream.name) for emit in emits))
             lists = [listings[source] for source in stream.lists()]
             whole_lists = [whole[source] for source in stream.lists()]
             yield DefaultStream(
-                partition_generator=StreamPartitions(reader, lists, whole_lists, self._gate),
+                partition_generator=StreamPartitions(run, lists, whole_lists, self._gate),
                 name=stream.name,
                 json_schema=stream.get_json_schema,
                 primary_key=stream.key_columns,
                 cursor_field=CursorField(stream.cursor_column) if stream.cursor_column else None,
                 logger=self._logger,
-                cursor=reader.cursor,
+                cursor=run,
             )
 
     def _unknown(self, name: str) -> DefaultStream:
@@ -116,17 +116,17 @@ class Engine:
             primary_key=[],
             cursor_field=None,
             logger=self._logger,
-            cursor=StreamCursor(partial(self._emit_state, name), lambda: None),
+            cursor=FinalStateCursor(name, None, NoopMessageRepository()),
         )
 
-    def _listings(self, readers: list[Reader], *, whole: bool) -> dict[type[HarvestStream], Listing]:
-        readers_of: dict[type[HarvestStream], list[Reader]] = {}
-        for reader in readers:
-            for source in reader.stream.lists():
-                readers_of.setdefault(source, []).append(reader)
+    def _listings(self, runs: list[StreamRun], *, whole: bool) -> dict[type[HarvestStream], Listing]:
+        runs_of: dict[type[HarvestStream], list[StreamRun]] = {}
+        for run in runs:
+            for source in run.stream.lists():
+                runs_of.setdefault(source, []).append(run)
         return {
             source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, self._census, whole=whole)
-            for source, sharing in readers_of.items()
+            for source, sharing in runs_of.items()
         }
 
     # All go onto the queue of the records, so that no state overtakes the rows that it vouches for.

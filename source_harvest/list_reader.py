@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 import requests
 from airbyte_cdk.models import FailureType
 
+from source_harvest.account import HarvestAccount
 from source_harvest.address import is_same_origin
 from source_harvest.answer import Page, Row, Tally
 from source_harvest.auth import REQUEST_KWARGS
@@ -17,7 +18,6 @@ from source_harvest.delivered import DeliveredRows
 from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, as_documented, quote
 from source_harvest.paging import PageSize, Paging
 from source_harvest.session import Answer
-from source_harvest.transport import Transport
 
 logger = logging.getLogger("airbyte")
 
@@ -90,14 +90,15 @@ class PagedList(Protocol):
 class ListReader:
     """Reads a list at Harvest's API for one sync."""
 
-    def __init__(self, transport: Transport, of: PagedList) -> None:
-        self._transport = transport
+    def __init__(self, account: HarvestAccount, of: PagedList) -> None:
+        self._account = account
         self._list = of
         self._lock = Lock()
         self.requests = 0
-        self._client = transport.client(of.place, self.read_page)
-        self._trial_client = transport.client(of.place, self.read_page, TRIES_OF_SMALLER)
-        self._page_size = transport.once(("page size", of.place.name), PageSize)
+        self._client = account.client
+        self._http_client = account.client.http_client(of.place, self.read_page)
+        self._trial_client = account.client.http_client(of.place, self.read_page, TRIES_OF_SMALLER)
+        self._page_size = account.client.once(("page size", of.place.name), PageSize)
 
     @property
     def entries_per_page(self) -> int:
@@ -114,10 +115,10 @@ class ListReader:
 
         Raises `HarvestError`.
         """
-        with self._transport.explained(place):
+        with self._account.explained(place):
             path = self._list.first_path(stream_slice)
             url = f"{self._list.url_base}{path}{'?per_page=1' if self._list.list_key else ''}"
-            self._transport.get_once(url, place, self.read_page)
+            self._client.get_once(url, place, self.read_page)
 
     def complete_pages(
         self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
@@ -203,16 +204,16 @@ class ListReader:
         """
         self.count_request()
         part = tuple(stream_slice.get(name) for name in FILTERS)
-        client = self._trial_client if self._page_size.is_on_trial(part, before) else self._client
+        client = self._trial_client if self._page_size.is_on_trial(part, before) else self._http_client
         url = token["url"] if token else f"{self._list.url_base}{self._list.first_path(stream_slice)}"
         params = self._list.request_params(None, stream_slice, token)
         try:
-            with self._transport.explained(self._list.place):
+            with self._account.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)
         except TriesUsedUpError as error:
             is_at_top = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
             may_pass = is_at_top and error.failure_type is FailureType.transient_error
-            if not (may_pass and self._transport.is_answered() and self._page_size.was_too_much(size, part, before)):
+            if not (may_pass and self._client.is_answered() and self._page_size.was_too_much(size, part, before)):
                 raise
             logger.warning(
                 "%s: pages of %d entries are too much for Harvest, so the list is read again with %d a page",

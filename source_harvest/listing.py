@@ -16,9 +16,9 @@ from source_harvest.bookmark import timestamp
 from source_harvest.census import CensusStream
 from source_harvest.errors import HarvestError, as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
-from source_harvest.reader import Reader
 from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Piece, Span, cut, merged, missing
 from source_harvest.stream import HarvestStream
+from source_harvest.stream_run import StreamRun
 
 logger = logging.getLogger("airbyte")
 
@@ -27,7 +27,7 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class Listing:
-    """The reading of one list, in pieces. No page is kept: each is handed to all readers and forgotten.
+    """The reading of one list, in pieces. No page is kept: each is handed to all runs and forgotten.
 
     The first read of a list that has a business date is cut into spans of days while it turns out to be long. Each
     span is a checkpoint; a read that was killed goes on with the days that are missing, and in the end asks once more
@@ -40,15 +40,15 @@ class Listing:
     def __init__(
         self,
         source: HarvestStream,
-        readers: list[Reader],
+        runs: list[StreamRun],
         gate: Gate,
         census: CensusStream | None = None,
         *,
         whole: bool = False,
     ) -> None:
-        """`whole`: all of the list, whatever its readers need. The `census` is told of all that it has."""
+        """`whole`: all of the list, whatever its runs need. The `census` is told of all that it has."""
         self._source = source
-        self._readers = readers
+        self._runs = runs
         self._gate = gate
         self._whole = whole
         self._census = None if whole else census
@@ -72,8 +72,8 @@ class Listing:
 
     @property
     def requests(self) -> int:
-        """How many it took, where no reader's own stream counts them."""
-        is_counted = any(reader.stream is self._source for reader in self._readers)
+        """How many it took, where no stream of its own counts them."""
+        is_counted = any(run.stream is self._source for run in self._runs)
         return 0 if is_counted else self._source.list_reader.requests
 
     @property
@@ -90,11 +90,11 @@ class Listing:
     def pieces(self) -> list[Piece]:
         """What is known from the start to be read."""
         self._since = self._needed()
-        in_spans = [reader for reader in self._readers if reader.stream.takes_at_once]
-        unfinished = [reader for reader in in_spans if reader.bookmark.spans]
-        began = [reader.bookmark.began for reader in unfinished if reader.bookmark.began]
+        in_spans = [run for run in self._runs if run.stream.takes_at_once]
+        unfinished = [run for run in in_spans if run.progress.bookmark.spans]
+        began = [run.progress.bookmark.began for run in unfinished if run.progress.bookmark.began]
         # Readers beside them that need changes only find them in the last piece.
-        others = [reader.stream.list_since(reader) for reader in self._readers if reader not in unfinished]
+        others = [run.stream.list_since(run.progress) for run in self._runs if run not in unfinished]
         self._is_resumed = bool(began) and all(others)
         if self._is_resumed:
             self._began = min(began)
@@ -103,21 +103,23 @@ class Listing:
             self._must_catch_up = bool(pieces)
         else:
             pieces = [Piece()]
-            for reader in in_spans:
-                reader.forget_spans()
+            for run in in_spans:
+                run.progress.forget_spans()
         pieces = pieces or [self._changes()]
         self._unread = len(pieces)
         return pieces
 
-    def _go_on(self, readers: list[Reader], began: datetime) -> list[Span]:
-        """The days that not all of the readers delivered. What was counted holds where they agree on the others."""
-        gaps = merged(gap for reader in readers for gap in missing(reader.bookmark.spans))
+    def _go_on(self, runs: list[StreamRun], began: datetime) -> list[Span]:
+        """The days that not all of the runs delivered. What was counted holds where they agree on the others."""
+        gaps = merged(gap for run in runs for gap in missing(run.progress.bookmark.spans))
         done = missing(gaps)
-        agreed = next((b for b in (r.bookmark for r in readers) if b.began == began and list(b.spans) == done), None)
+        agreed = next(
+            (b for b in (r.progress.bookmark for r in runs) if b.began == began and list(b.spans) == done), None
+        )
         self._must_count = True
         self._announced, self._found = (agreed.entries, agreed.found) if agreed else (None, 0)
-        for reader in readers:
-            reader.go_on(began, done, self._announced, self._found)
+        for run in runs:
+            run.progress.go_on(began, done, self._announced, self._found)
         return gaps
 
     def more_pieces(self) -> Iterator[Piece]:
@@ -203,7 +205,7 @@ class Listing:
 
     def _cut(self, piece: Piece, page: Page) -> tuple[Span | None, list[Span]]:
         """As `spans.cut`; no parts where a span is better read page by page, or its page is not newest first."""
-        is_read_whole = self._is_counted or any(reader.is_first_read for reader in self._readers)
+        is_read_whole = self._is_counted or any(run.progress.is_first_read for run in self._runs)
         if not (is_read_whole and self._source.business_date and page.entries and page.rows):
             return None, []
         if piece.changed_since or piece.as_one:
@@ -240,31 +242,31 @@ class Listing:
         rows = self._delivered.new(rows)
         if self._census:
             self._census.saw(type(self._source), rows)
-        for reader in self._readers:
-            stream = reader.stream
+        for run in self._runs:
+            stream = run.stream
             if self._whole:
                 stream.take_whole(type(self._source), rows)
                 continue
-            yield from self._records_of(reader, rows)
+            yield from self._records_of(run, rows)
 
-    def _records_of(self, reader: Reader, rows: list[Row]) -> Iterator[Record]:
-        """The records of one reader. What is at odds in them fails its stream, and neither the list nor another."""
-        stream, count = reader.stream, 0
+    def _records_of(self, run: StreamRun, rows: list[Row]) -> Iterator[Record]:
+        """The records of one run. What is at odds in them fails its stream, and neither the list nor another."""
+        stream, count = run.stream, 0
         try:
             with as_documented(stream.place):
-                for row in stream.take(type(self._source), rows, reader):
-                    if record := reader.record(row):
+                for row in stream.take(type(self._source), rows, run.progress):
+                    if record := run.record(row):
                         count += 1
                         yield record
         except HarvestError as error:
             stream.odd_rows.fail(error)
-        reader.count(count)
+        run.count(count)
 
     def _needed(self) -> str | None:
-        """The earliest change that any of the readers needs; None where one needs all."""
+        """The earliest change that any of the runs needs; None where one needs all."""
         if self._whole or self._source.list_key is None:
             return None
-        needed = [reader.stream.list_since(reader) for reader in self._readers]
+        needed = [run.stream.list_since(run.progress) for run in self._runs]
         if self._census:
             of_census = self._census.needs(type(self._source))
             self._is_counted = of_census != ""
@@ -274,16 +276,16 @@ class Listing:
     def _look_at(self, page: Page) -> None:
         """What the first answer says of the list: when it was read, how long it is, and which states are wrong."""
         self._began, self._announced = page.moment, page.entries
-        for reader in self._readers:
-            if type(reader.stream) is type(self._source) and page.entries:
-                reader.expect(page.entries)
-            if page.sent and reader.bookmark.latest > page.sent + self._tolerance:
+        for run in self._runs:
+            if type(run.stream) is type(self._source) and page.entries:
+                run.progress.expect(page.entries)
+            if page.sent and run.progress.bookmark.latest > page.sent + self._tolerance:
                 logger.warning(
                     "The state of %s is from the future, by Harvest's clock it is %s: reading it anew",
-                    reader.stream.name,
+                    run.stream.name,
                     timestamp(page.sent),
                 )
-                reader.start_anew()
+                run.progress.start_anew()
         self._since = self._needed()
 
     def _finished(self, piece: Piece, found: int) -> None:
@@ -292,9 +294,9 @@ class Listing:
             self._found += found
         if piece.changed_since or piece.span == ALL_DAYS or self._began is None:
             return
-        for reader in self._readers:
-            if reader.is_first_read and reader.stream.takes_at_once:
-                reader.finished_span(self._began, piece.span, self._announced, found)
+        for run in self._runs:
+            if run.progress.is_first_read and run.stream.takes_at_once:
+                run.progress.finished_span(self._began, piece.span, self._announced, found)
 
     def _settle(self) -> None:
         """One piece less is under way. After the last one, what is still owed is read, and then all is over."""

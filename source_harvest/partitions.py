@@ -16,8 +16,8 @@ from source_harvest.errors import HarvestError, as_documented, brief, config_err
 from source_harvest.gate import Gate
 from source_harvest.list_reader import Slice
 from source_harvest.listing import Listing
-from source_harvest.reader import Reader
 from source_harvest.spans import Piece
+from source_harvest.stream_run import StreamRun
 
 
 class ReportedError(Exception):
@@ -27,15 +27,15 @@ class ReportedError(Exception):
 class StreamPartitions(PartitionGenerator):
     """Announces a stream's partitions: the pieces of lists that no other stream reads for it, and then its slices."""
 
-    def __init__(self, reader: Reader, lists: list[Listing], whole_lists: list[Listing], gate: Gate) -> None:
-        self._reader = reader
+    def __init__(self, run: StreamRun, lists: list[Listing], whole_lists: list[Listing], gate: Gate) -> None:
+        self._run = run
         self._lists = lists
         self._whole_lists = whole_lists
         self._gate = gate
 
     @override
     def generate(self) -> Iterator[Partition]:
-        reader, stream = self._reader, self._reader.stream
+        run, stream = self._run, self._run.stream
         try:
             began = yield from self._read(self._lists)
             if stream.needs_whole_lists():
@@ -45,16 +45,16 @@ class StreamPartitions(PartitionGenerator):
         except ReportedError:
             return
         with as_documented(stream.place):
-            slices = list(stream.slices(reader, began))
+            slices = list(stream.slices(run.progress, began))
         stream.odd_rows.check()
         for number, stream_slice in enumerate(slices):
-            if reader.is_given_up:
+            if run.is_given_up:
                 return
-            partition = SlicePartition(reader, stream_slice, began, self._gate)
+            partition = SlicePartition(run, stream_slice, began, self._gate)
             yield self._announced(partition)
             if number == 0 and stream.waits_long:  # it tells whether the others may be read at all
                 self._gate.wait(partition.is_over)
-        reader.finish(began)
+        run.finish(began)
 
     def _read(self, lists: list[Listing]) -> Generator[Partition, None, datetime]:
         """The pieces of those lists that are not read yet; returns when the reading of all of them began."""
@@ -68,10 +68,10 @@ class StreamPartitions(PartitionGenerator):
             try:
                 began.append(listing.wait())
             except Exception as error:
-                if listing in own or (isinstance(error, HarvestError) and not self._reader.is_news(error)):
+                if listing in own or (isinstance(error, HarvestError) and not self._run.is_news(error)):
                     raise ReportedError from error
                 raise
-        self._reader.requests_of_others += sum(listing.requests for listing in own)
+        self._run.requests_of_others += sum(listing.requests for listing in own)
         return min(began)
 
     def _pieces(self, listing: Listing, own: list[Listing]) -> list[Piece]:
@@ -85,10 +85,10 @@ class StreamPartitions(PartitionGenerator):
 
     def _partitions(self, listing: Listing, pieces: Iterable[Piece]) -> Iterator[Partition]:
         for piece in pieces:
-            yield self._announced(ListPartition(self._reader, listing, piece, self._gate))
+            yield self._announced(ListPartition(self._run, listing, piece, self._gate))
 
     def _announced(self, partition: Partition) -> Partition:
-        self._reader.cursor.announce()
+        self._run.announce()
         return partition
 
 
@@ -107,19 +107,19 @@ class UnknownStream(PartitionGenerator):
 
 
 class ReaderPartition(Partition):
-    """A partition of a reader's stream."""
+    """A partition of a run's stream."""
 
-    def __init__(self, reader: Reader, entered: AbstractContextManager[object]) -> None:
+    def __init__(self, run: StreamRun, entered: AbstractContextManager[object]) -> None:
         """`entered` is held until it has been read.
 
         So no more are announced than can be read, and what waits for another limit does not queue behind thousands.
         """
-        self._reader = reader
+        self._run = run
         self._entered = entered
 
     @override
     def stream_name(self) -> str:
-        return self._reader.stream.name
+        return self._run.stream.name
 
     @override
     def to_slice(self) -> Mapping[str, Any] | None:
@@ -133,8 +133,8 @@ class ReaderPartition(Partition):
 class ListPartition(ReaderPartition):
     """A piece of a list, read for all the streams that are made of it."""
 
-    def __init__(self, reader: Reader, listing: Listing, piece: Piece, gate: Gate) -> None:
-        super().__init__(reader, gate.entered())
+    def __init__(self, run: StreamRun, listing: Listing, piece: Piece, gate: Gate) -> None:
+        super().__init__(run, gate.entered())
         self._listing = listing
         self._piece = piece
 
@@ -144,15 +144,15 @@ class ListPartition(ReaderPartition):
             with self._entered:
                 yield from self._listing.read(self._piece)
         except HarvestError as error:
-            if self._reader.is_news(error):
+            if self._run.is_news(error):
                 raise
 
 
 class SlicePartition(ReaderPartition):
     """A slice of a stream."""
 
-    def __init__(self, reader: Reader, stream_slice: Slice, began: datetime, gate: Gate) -> None:
-        super().__init__(reader, gate.patiently() if reader.stream.waits_long else gate.entered())
+    def __init__(self, run: StreamRun, stream_slice: Slice, began: datetime, gate: Gate) -> None:
+        super().__init__(run, gate.patiently() if run.stream.waits_long else gate.entered())
         self._slice = stream_slice
         self._began = began
         self.is_over = Event()
@@ -165,21 +165,21 @@ class SlicePartition(ReaderPartition):
             self.is_over.set()
 
     def _read(self) -> Iterator[Record]:
-        reader, stream = self._reader, self._reader.stream
+        run, stream = self._run, self._run.stream
         with self._entered:
-            if reader.is_given_up:
+            if run.is_given_up:
                 return
             count, started = 0, time.monotonic()
             try:
                 with as_documented(stream.place):
                     for row in stream.read_slice(self._slice):
-                        if record := reader.record(row):
+                        if record := run.record(row):
                             count += 1
                             yield record
             except HarvestError as error:
-                reader.count(count)
-                if reader.failed(error, started):
+                run.count(count)
+                if run.failed(error, started):
                     raise
                 return  # the partition that told it keeps the stream from being complete
-            reader.succeeded(count)
-            stream.finished_slice(self._slice, reader, self._began)
+            run.succeeded(count)
+            stream.finished_slice(self._slice, run.progress, self._began)

@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from itertools import count
 from threading import Event
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from typing_extensions import override
 
+from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark
 from source_harvest.errors import HarvestError, config_error
@@ -20,13 +21,10 @@ from source_harvest.gaps import gaps, is_long
 from source_harvest.list_reader import Slice
 from source_harvest.packing import packed, unpacked
 from source_harvest.periods import WEEK_DAYS, Calendar, Period
+from source_harvest.progress import StreamProgress
 from source_harvest.signed_in import DayStream
 from source_harvest.spans import DAY, Span, common, missing
 from source_harvest.stream import HarvestStream
-from source_harvest.transport import Transport
-
-if TYPE_CHECKING:
-    from source_harvest.reader import Reader
 
 logger = logging.getLogger("airbyte")
 
@@ -69,9 +67,9 @@ class ReportStream(DayStream):
             cls.primary_key = [cls.subject, "currency", "period_start"]
             cls.identified_by = (cls.subject,)
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        settings = transport.settings
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
+        settings = account.client.settings
         self._lookback = timedelta(days=settings.report_lookback_days)
         self._include_fixed_fee = settings.include_fixed_fee if self.knows_fixed_fees else None
         self._kept: Mapping[str, Any] = {}
@@ -118,24 +116,24 @@ class ReportStream(DayStream):
 
     @cached_property
     def _calendar(self) -> Calendar:
-        kind, before = self._transport.settings.report_period, str(self._kept.get("period"))
+        kind, before = self._client.settings.report_period, str(self._kept.get("period"))
         if kind != "week":
             return Calendar(kind)
-        with self._transport.gate.entered():
-            day = self._transport.company().get("week_start_day") or before.removeprefix("week from ")
+        with self._client.gate.entered():
+            day = self._account.company().get("week_start_day") or before.removeprefix("week from ")
         return Calendar(kind, day if day in WEEK_DAYS else WEEK_DAYS[0])
 
     # Which periods are read.
 
     @override
-    def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         periods: list[Period] = []
         try:
             self._check_settings()
-            self._checkpoint = reader.checkpoint
-            periods = list(self._to_read(reader, began))
+            self._checkpoint = progress.checkpoint
+            periods = list(self._to_read(progress, began))
         finally:
-            self._transport.report_plan.add(self.name, len(periods))
+            self._client.report_plan.add(self.name, len(periods))
         for period in periods:
             yield {**{name: end.replace("-", "") for name, end in Span(*period).params.items()}, "period": period}
 
@@ -153,21 +151,23 @@ class ReportStream(DayStream):
                 "Clear the stream's data, so that no row counts as it did, or set it back."
             )
 
-    def _to_read(self, reader: Reader, began: datetime) -> Iterator[Period]:
+    def _to_read(self, progress: StreamProgress, began: datetime) -> Iterator[Period]:
         """The periods that were not read yet, or not yet late enough, in their order; without the gaps."""
         today = self.today(began)
-        read_on = self.today(reader.bookmark.cursor) if reader.bookmark.cursor else None
+        read_on = self.today(progress.bookmark.cursor) if progress.bookmark.cursor else None
         # Nothing changes any more in a period that was read after these days, by a whole read or by an unfinished one.
         settled = read_on - self._lookback if read_on else date.min
-        done_before = self.today(reader.bookmark.began or began) - self._lookback
-        self._start = self._calendar.period_of(date.fromisoformat(reader.start[:10])).first if reader.start else None
+        done_before = self.today(progress.bookmark.began or began) - self._lookback
+        self._start = (
+            self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
+        )
         unread = self._unread(today, was_read=read_on is not None)
         left_out = self._left_out(unread, today, is_likely=read_on is not None)
         first = self._start or self._first_now or settled
         for span in common(missing(left_out), [Span(first, today)]):
             for period in self._calendar.periods(span.first or first, span.last or today):
                 is_settled = period.last < settled and not any(span.covers(*period) for span in unread)
-                is_done = period.last < done_before and any(span.covers(*period) for span in reader.bookmark.spans)
+                is_done = period.last < done_before and any(span.covers(*period) for span in progress.bookmark.spans)
                 if not (is_settled or is_done):
                     yield period
 
@@ -204,7 +204,7 @@ class ReportStream(DayStream):
         for kind in self.counts if days else ():
             find = partial(self._gaps_of, kind, days, is_likely=is_likely)
             try:
-                found.append(self._transport.once((kind, *days), find))
+                found.append(self._client.once((kind, *days), find))
             except HarvestError as error:
                 if error.status not in {403, 404}:
                     raise
@@ -220,18 +220,18 @@ class ReportStream(DayStream):
     def _count(self, source: HarvestStream, days: Span) -> int:
         """How many entries a list has in those days: 0 only where that is certain."""
         url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
-        with self._transport.gate.entered(), self._transport.explained(self.place):
-            page = self._transport.get(url, self.place, read=source.list_reader.read_page)
+        with self._client.gate.entered(), self._account.explained(self.place):
+            page = self._client.get(url, self.place, read=source.list_reader.read_page)
         return max(len(page.rows), page.entries or 0)
 
     @override
-    def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
-        reader.finished_span(reader.bookmark.began or began, Span(*stream_slice["period"]))
+    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
+        progress.finished_span(progress.bookmark.began or began, Span(*stream_slice["period"]))
 
     @override
-    def reached(self, reader: Reader, began: datetime) -> Bookmark:
+    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
         self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
-        began = reader.bookmark.began or began
+        began = progress.bookmark.began or began
         changeable = self.today(began) - self._lookback
         self._subjects = {
             day: of for day, of in self._subjects.items() if self._calendar.period_of(day).last >= changeable
@@ -272,7 +272,7 @@ class ReportStream(DayStream):
         yield from map(self._shape.record, rows.values())
         gone = before - rows.keys()
         if gone and not self.sees_everything:
-            self._transport.once(NOT_SHOWN, partial(logger.warning, NOT_SHOWN))
+            self._client.once(NOT_SHOWN, partial(logger.warning, NOT_SHOWN))
             return
         if doubts.is_set():
             return

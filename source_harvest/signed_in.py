@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
+from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.errors import Place
 from source_harvest.periods import local_day
+from source_harvest.progress import StreamProgress
 from source_harvest.stream import HarvestStream
-from source_harvest.transport import Transport
-
-if TYPE_CHECKING:
-    from source_harvest.reader import Reader
 
 
 class SignedInUser(HarvestStream):
@@ -34,8 +32,8 @@ class PerUserStream(HarvestStream):
 
     takes_at_once = False
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
         self._asked_by: Row = {}
 
     @classmethod
@@ -49,7 +47,7 @@ class PerUserStream(HarvestStream):
         return (cls,)
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
+    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self._asked_by = rows[0]
         return ()
 
@@ -63,9 +61,9 @@ class DayStream(PerUserStream):
     """The list that is open to the same users."""
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], reader: Reader) -> Iterable[Row]:
-        self._transport.report_plan.expect(self.name)
-        return super().take(source, rows, reader)
+    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+        self._client.report_plan.expect(self.name)
+        return super().take(source, rows, progress)
 
     @override
     def probe(self, place: Place | None = None) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
-import requests
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -25,22 +24,21 @@ from airbyte_cdk.sources.streams import Stream
 from typing_extensions import override
 
 from source_harvest.access import unreadable_streams
+from source_harvest.account import HarvestAccount
 from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
+from source_harvest.client import HarvestClient
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
 from source_harvest.engine import Engine
-from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, Place, brief, config_error
+from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, brief, config_error
 from source_harvest.files import is_from_discover, read_json
 from source_harvest.no_answer import CHECK_SECONDS, NoAnswerLimit
-from source_harvest.reader import Reader
+from source_harvest.progress import StreamProgress
 from source_harvest.secret_filter import keep_secret, without_secrets
-from source_harvest.session import object_of
 from source_harvest.stream import HarvestStream
+from source_harvest.stream_run import StreamRun
 from source_harvest.streams import STREAMS
-from source_harvest.transport import Transport
 
 logger = logging.getLogger("airbyte")
-
-SIGNED_IN_USER = Place("signed-in user", "everyone")
 
 
 class SourceHarvest(AbstractSource):
@@ -114,13 +112,13 @@ class SourceHarvest(AbstractSource):
         Ends once Harvest has answered nothing for `CHECK_SECONDS`.
         """
         try:
-            with closing(self._transport(config, NoAnswerLimit(CHECK_SECONDS))) as transport:
-                self._warn(config, transport.settings)
-                account_id = transport.connect(confirm=True)
-                user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_user)
+            with closing(self._account(config, NoAnswerLimit(CHECK_SECONDS))) as account:
+                self._warn(config, account.client.settings)
+                account_id = account.connect(confirm=True)
+                user = account.user()
                 roles = user.get("access_roles") or ["user"]
                 logger.info("Harvest account %s, as %s", account_id, brief(" and ".join(roles)))
-                for name, reason in unreadable_streams(transport).items():
+                for name, reason in unreadable_streams(account).items():
                     logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
             return False, str(error)
@@ -130,8 +128,8 @@ class SourceHarvest(AbstractSource):
 
     @override
     def streams(self, config: Config) -> list[Stream]:
-        transport = self._transport(config)
-        return [stream(transport) for stream in STREAMS]
+        account = self._account(config)
+        return [stream(account) for stream in STREAMS]
 
     @override
     def read(
@@ -145,26 +143,26 @@ class SourceHarvest(AbstractSource):
 
         Raises `HarvestError`, where a single stream failed after all others were read.
         """
-        transport = self._transport(config)
-        self._warn(config, transport.settings)
+        account = self._account(config)
+        self._warn(config, account.client.settings)
         _warn_of_input(catalog, state)
         states = ConnectorStateManager(state)
-        known = {stream.name: stream for stream in (kind(transport) for kind in STREAMS)}
+        known = {stream.name: stream for stream in (kind(account) for kind in STREAMS)}
         configured = {stream.stream.name: stream for stream in catalog.streams}
-        readers = [
-            _reader(stream, configured[name], states, transport.settings)
+        runs = [
+            _run(stream, configured[name], states, account.client.settings)
             for name, stream in known.items()
             if name in configured
         ]
-        engine = Engine(transport.settings.num_workers, transport.gate, logger)
-        with closing(transport):
-            account = transport.connect()
-            for reader in readers:
-                reader.belongs_to(account)
-            yield from engine.read(readers, unknown=[name for name in configured if name not in known])
+        engine = Engine(account.client.settings.num_workers, account.client.gate, logger)
+        with closing(account):
+            account_id = account.connect()
+            for run in runs:
+                run.progress.belongs_to(account_id)
+            yield from engine.read(runs, unknown=[name for name in configured if name not in known])
 
-    def _transport(self, config: Config, no_answer: NoAnswerLimit | None = None) -> Transport:
-        return Transport(Settings.of(config, self._specified()), config, no_answer)
+    def _account(self, config: Config, no_answer: NoAnswerLimit | None = None) -> HarvestAccount:
+        return HarvestAccount(HarvestClient(Settings.of(config, self._specified()), config, no_answer))
 
     def _warn(self, config: Config, settings: Settings) -> None:
         for notice in notices(config, settings, self._specified()):
@@ -203,19 +201,13 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
         )
 
 
-def _expect_user(response: requests.Response) -> None:
-    user = object_of(response)
-    roles = user.get("access_roles") or []
-    if type(user.get("id")) is not int or not isinstance(roles, list) or not all(isinstance(r, str) for r in roles):
-        raise ValueError("it is no user with an id and a list of access_roles")
-
-
-def _reader(
+def _run(
     stream: HarvestStream, configured: ConfiguredAirbyteStream, states: ConnectorStateManager, settings: Settings
-) -> Reader:
+) -> StreamRun:
     bookmark = Bookmark()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
         bookmark = bookmark_of(stream, states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
-    return Reader(stream, bookmark, start, settings.child_full_read_days, remembers=is_incremental)
+    days = settings.child_full_read_days
+    return StreamRun(stream, StreamProgress(stream, bookmark, start, days, remembers=is_incremental))

@@ -3,24 +3,22 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import requests
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
+from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, second_before
 from source_harvest.errors import Place
 from source_harvest.inhabitants import NO_GROUP, Members
 from source_harvest.list_reader import FILTERS, ListReader, Slice
 from source_harvest.odd_rows import OddRows
+from source_harvest.progress import StreamProgress
 from source_harvest.records import Shape, changed_since
-from source_harvest.transport import Transport
-
-if TYPE_CHECKING:
-    from source_harvest.reader import Reader
 
 
 class HarvestStream(HttpStream):
@@ -67,11 +65,12 @@ class HarvestStream(HttpStream):
     takes_at_once: ClassVar[bool] = True
     """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, account: HarvestAccount) -> None:
         super().__init__()
-        self._transport = transport
+        self._account = account
+        self._client = account.client
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
-        self.list_reader = ListReader(transport, self)
+        self.list_reader = ListReader(account, self)
         self._shape = Shape(type(self))
         self.odd_rows = OddRows(self.name)
 
@@ -88,12 +87,17 @@ class HarvestStream(HttpStream):
     @property
     def overlap(self) -> timedelta:
         """How far before the last sync the next one begins to ask."""
-        return self._transport.settings.lookback
+        return self._client.settings.lookback
 
     @property
     def key_columns(self) -> list[str]:
         """The columns that together name a record."""
         return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
+
+    @property
+    def has_left_out_rows(self) -> bool:
+        """Whether rows could not become records, for which no state may vouch."""
+        return self.odd_rows.has_failed
 
     # What the engine asks of a stream. Streams are made of lists, and each list is read once for all streams of it.
 
@@ -109,19 +113,19 @@ class HarvestStream(HttpStream):
 
     def sibling(self, kind: "type[HarvestStream]") -> "HarvestStream":
         """The stream of that kind in the same read."""
-        return self if type(self) is kind else kind(self._transport)
+        return self if type(self) is kind else kind(self._account)
 
     def since(self, bookmark: Bookmark) -> str | None:
         """From which change on its records are to be read."""
         return bookmark.since(self.overlap)
 
-    def list_since(self, reader: "Reader") -> str | None:
+    def list_since(self, progress: StreamProgress) -> str | None:
         """From which change on its lists must be read for that."""
-        return reader.since
+        return progress.since
 
-    def take(self, source: "type[HarvestStream]", rows: list[Row], reader: "Reader") -> Iterable[Row]:
+    def take(self, source: "type[HarvestStream]", rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         """The records that a page of one of its lists yields at once."""
-        return self.odd_rows.records(changed_since(rows, reader.since), self._shape.record)
+        return self.odd_rows.records(changed_since(rows, progress.since), self._shape.record)
 
     def take_whole(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
         """A page of a list that is read whole because `needs_whole_lists`."""
@@ -134,7 +138,7 @@ class HarvestStream(HttpStream):
         """Whether, having read what changed in its lists, it needs the rest of them too."""
         return False
 
-    def slices(self, reader: "Reader", began: datetime) -> Iterable[Slice]:
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterable[Slice]:
         """What is left to read when its lists have been read, which began at that moment."""
         return ()
 
@@ -145,10 +149,10 @@ class HarvestStream(HttpStream):
         """
         return ()
 
-    def finished_slice(self, stream_slice: Slice, reader: "Reader", began: datetime) -> None:
+    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
         """A slice was read to its end."""
 
-    def reached(self, reader: "Reader", began: datetime) -> Bookmark:
+    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
         """Where the stream is when all has been read that began at that moment."""
         return Bookmark(cursor=began)
 
@@ -195,7 +199,7 @@ class HarvestStream(HttpStream):
     @property
     @override
     def url_base(self) -> str:
-        return f"{self._transport.settings.api_url}/"
+        return f"{self._client.settings.api_url}/"
 
     @override
     def path(

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.list_reader import Slice
+from source_harvest.progress import StreamProgress
 from source_harvest.reports import ReportStream
 from source_harvest.signed_in import DayStream
 from source_harvest.streams.expenses import Expenses
 from source_harvest.streams.invoices import Invoices
 from source_harvest.streams.time_entries import TimeEntries
-
-if TYPE_CHECKING:
-    from source_harvest.reader import Reader
 
 
 class _TimeReport(ReportStream):
@@ -161,8 +158,8 @@ class ProjectBudget(DayStream):
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
     @override
-    def slices(self, reader: "Reader", began: datetime) -> Iterator[Slice]:
-        self._transport.report_plan.add(self.name, 1)
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        self._client.report_plan.add(self.name, 1)
         yield {}
 
     @override

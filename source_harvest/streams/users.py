@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from source_harvest.children import BelowEachParent
 from source_harvest.list_reader import Slice
+from source_harvest.progress import StreamProgress
 from source_harvest.stream import HarvestStream
-
-if TYPE_CHECKING:
-    from source_harvest.reader import Reader
 
 
 class Users(HarvestStream):
@@ -45,7 +42,7 @@ class _BelowEachUser(BelowEachParent):
 
     @override
     def any_slice(self) -> Slice:
-        user = self._transport.get_once(f"{self.url_base}users/me", self.place)
+        user = self._account.user(self.place)
         return {self.parent_key: user["id"]}
 
 
@@ -83,8 +80,8 @@ class Teammates(_BelowEachUser):
     nothing_there = (404, 422)  # the user is gone, or was made no manager meanwhile
 
     @override
-    def _to_visit(self, reader: "Reader", began: datetime) -> Iterator[int]:
-        for id_ in super()._to_visit(reader, began):
+    def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
+        for id_ in super()._to_visit(progress, began):
             roles = self._parents[id_]["access_roles"]
             if not isinstance(roles, list) or "manager" in roles:
                 yield id_

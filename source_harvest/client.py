@@ -1,8 +1,7 @@
-"""The way to Harvest: one session for all streams, with its credentials, headers, limits and timeouts."""
+"""The HTTP client of one command: its session, with the credentials, headers, limits and timeouts that all share."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -12,7 +11,6 @@ from typing import Any, TypeVar
 import requests
 from airbyte_cdk.sources.streams.http import HttpClient
 
-from source_harvest import accounts
 from source_harvest.auth import REQUEST_KWARGS, authenticator
 from source_harvest.budget import PatientSession, ReportPlan
 from source_harvest.config import Config, Settings
@@ -21,7 +19,6 @@ from source_harvest.errors import (
     HarvestError,
     HarvestErrorHandler,
     Place,
-    module_is_off,
     not_answered,
     plain_errors,
 )
@@ -41,13 +38,13 @@ ACCOUNT_HEADER = "Harvest-Account-Id"
 Read = Callable[[requests.Response], Any]
 """Makes of a successful answer what it means; raises `ValueError` and the like where it is not as documented."""
 
-ANYTHING = Place("signed-in user", "everyone")
+SIGNED_IN_USER = Place("signed-in user", "everyone")
 
 
-class Transport:
+class HarvestClient:
     """Sends the requests of one command: check, discover or read.
 
-    Nothing is sent before it is needed, and nothing more once Harvest has rejected the credentials.
+    Nothing is sent before it is needed.
     """
 
     def __init__(self, settings: Settings, config: Config, no_answer: NoAnswerLimit | None = None) -> None:
@@ -63,15 +60,11 @@ class Transport:
         self._session.auth = authenticator(settings, config, headers, self._no_answer)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.report_plan = ReportPlan(self._session.reports)
-        self._account_lock = Lock()
-        self._rejection_lock = Lock()
         self._found_lock = Lock()
         self._found: dict[object, Any] = {}
         self._finding: dict[object, Lock] = {}
-        self._rejection: HarvestError | None = None
-        self._is_account_confirmed = False
 
-    def client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
+    def http_client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
         """A client for one place in Harvest, on the session that all share; what was `read` is the answer's meaning."""
         understand = partial(self._understand, place, read)
         handler = HarvestErrorHandler(
@@ -91,15 +84,15 @@ class Transport:
         self.gate.close()
         self._session.close()
 
-    def connect(self, *, confirm: bool = False) -> str:
-        """From now on asks for the account that the settings mean, and returns its ID.
+    @property
+    def account_id(self) -> str | None:
+        """The account that is asked for, once that is known."""
+        found = self._session.headers.get(ACCOUNT_HEADER)
+        return None if found is None else str(found)
 
-        Raises a config `HarvestError` where there is no such account; see `accounts.resolve`.
-        """
-        with self._account_lock:
-            if confirm or ACCOUNT_HEADER not in self._session.headers:
-                self._session.headers[ACCOUNT_HEADER] = accounts.resolve(self, confirm=confirm)
-            return str(self._session.headers[ACCOUNT_HEADER])
+    @account_id.setter
+    def account_id(self, account_id: str) -> None:
+        self._session.headers[ACCOUNT_HEADER] = account_id
 
     def get(
         self,
@@ -114,7 +107,7 @@ class Transport:
         Raises `HarvestError`.
         """
         headers = {ACCOUNT_HEADER: account_id} if account_id else None
-        client = self.client(place, read, tries)
+        client = self.http_client(place, read, tries)
         ask = partial(client.send_request, "GET", url, REQUEST_KWARGS, headers=headers)
         try:
             with plain_errors():
@@ -141,66 +134,10 @@ class Transport:
         if self._session.is_answered:
             return True
         try:
-            self.get(f"{self.settings.api_url}/users/me", ANYTHING, tries=1)
+            self.get(f"{self.settings.api_url}/users/me", SIGNED_IN_USER, tries=1)
         except HarvestError as error:
             return error.status is not None
         return True
-
-    @contextmanager
-    def explained(self, place: Place) -> Iterator[None]:
-        """Around the request of a list: tells a wrong account, wrong credentials and a module that is off from a role.
-
-        Nothing more is asked after the first two.
-
-        Raises `HarvestError`.
-        """
-        if self._rejection:
-            raise self._rejection.anew()
-        self.connect()
-        try:
-            with plain_errors():
-                yield
-        except HarvestError as error:
-            raise self._explanation(error, place) from error
-
-    def _explanation(self, error: HarvestError, place: Place) -> HarvestError:
-        if error.status in {401, 404} and (rejection := self._why_rejected(error)):
-            return rejection.anew()
-        if error.status in {403, 404} and place.module and self.is_off(place.module):
-            return module_is_off(place, str(error.said))
-        return error
-
-    def _why_rejected(self, error: HarvestError) -> HarvestError | None:
-        """Asks, once, whether the credentials and the account are what is wrong."""
-        with self._rejection_lock:
-            if self._rejection is None and not self._is_account_confirmed:
-                self._rejection = accounts.why_rejected(self)
-                self._is_account_confirmed = self._rejection is None
-            if self._rejection is None and error.status == 401:
-                self._rejection = error
-            return self._rejection
-
-    def is_off(self, module: str) -> bool:
-        """Whether the company says so. Only administrators may ask, so for others it is not known."""
-        with suppress(HarvestError):
-            return self.company().get(f"{module}_feature") is False
-        return False
-
-    def company(self) -> Mapping[str, Any]:
-        """The account's settings; empty where the user may not see them, as only administrators may.
-
-        Raises `HarvestError`.
-        """
-        return self.once("company", self._ask_for_company)
-
-    def _ask_for_company(self) -> Mapping[str, Any]:
-        try:
-            company = self.get_once(f"{self.settings.api_url}/company", accounts.COMPANY)
-        except HarvestError as error:
-            if error.status != 403:
-                raise
-            return {}
-        return company
 
     def once(self, what: object, find: Callable[[], T]) -> T:
         """What is found out once in a command, however many need it."""
