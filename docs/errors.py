@@ -8,6 +8,7 @@ from itertools import product
 REFUSED = ("400", "422")
 DISTURBED = ("500", "502", "503", "broken JSON", "an HTML page with 200")
 UNANSWERED = ("a connection reset", "a body cut off", "no answer")
+UNDOCUMENTED = ("JSON that is not as documented",)
 LIMITED = ("429 with Retry-After", "429 without Retry-After")
 LIMITED_LONG = ("429 ten times in a row",)
 REDIRECT = ("a redirect to another host",)
@@ -55,6 +56,7 @@ FAILS = "The command ends with the error."
 STOPS = "Asks which accounts the credentials reach, and where it is not the account, ends the sync at once."
 NETWORK = "Wait for the next sync; should it fail too, look at the network, and at Harvest's status page."
 NEXT_SYNC = "Wait for the next sync; should it fail too, see Harvest's status page."
+SHAPE = "Harvest's answer for {name} is not as documented: {reason}. Please report this message."
 PASSING = "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again."
 UNREACHED = (
     "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
@@ -90,7 +92,7 @@ COMMANDS = (*ACCOUNTS, *CHECK)
 LISTS = (*READ, *READ_WITH_OAUTH)
 
 OUTCOMES = (
-    Outcome((*DISTURBED, *UNANSWERED), EVERYWHERE, (ONCE,), COMPLETE, ASKS_AGAIN),
+    Outcome((*DISTURBED, *UNANSWERED, *UNDOCUMENTED), EVERYWHERE, (ONCE,), COMPLETE, ASKS_AGAIN),
     Outcome(LIMITED, EVERYWHERE, (ONCE,), COMPLETE, "Waits as long as Retry-After says, else 15 seconds."),
     Outcome(
         LIMITED_LONG,
@@ -125,6 +127,10 @@ OUTCOMES = (
         f"{ASKS_AGAIN} {FAILS}",
         "Harvest's {name} could not be read: {reason}. " + PASSING,
         NEXT_SYNC,
+    ),
+    Outcome(UNDOCUMENTED, LISTS, (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {GOES_ON}", SHAPE, "Report the message."),
+    Outcome(
+        UNDOCUMENTED, (*TOKEN, *COMMANDS), (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {FAILS}", SHAPE, "Report the message."
     ),
     Outcome(
         UNANSWERED,
@@ -195,9 +201,20 @@ OUTCOMES = (
     Outcome(
         ("404",),
         CHILD,
-        EITHER,
+        (ONCE,),
         COMPLETE,
-        "Where the record's own list can still be read, the record was deleted meanwhile: goes on with the next one.",
+        "Asks for the record itself. Where it is there, asks for its list again. Where it answers 404 too, and its own "
+        "list can still be read, it was deleted meanwhile: goes on with the next one.",
+    ),
+    Outcome(
+        ("404",),
+        CHILD,
+        (ALWAYS,),
+        COMPLETE,
+        "As above. Where the record is there and its list answers 404 again, names it in a warning, counts nothing of "
+        "it as deleted, goes on with the next one, and asks again in the next sync. Below more than 100 such records "
+        "the stream ends incomplete.",
+        mend="Should the warning come back, look at the record in Harvest.",
     ),
     Outcome(("404",), LATER_CHILD, (ONCE,), COMPLETE, "Reads the record's list again from its first page."),
     Outcome(

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing, suppress
@@ -43,10 +44,10 @@ SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 # - lines leave as they are written, not in lots of hundreds, so that a kill comes between any two.
 LAUNCHER = """
 import json, os, signal, sys, time
-import source_harvest.budget, source_harvest.children, source_harvest.entrypoint, source_harvest.run
+import source_harvest.budget, source_harvest.entrypoint, source_harvest.run, source_harvest.visits
 
 source_harvest.budget.REQUESTS = 10**6
-source_harvest.children.VISITS_PER_CHECKPOINT = 3
+source_harvest.visits.VISITS_PER_CHECKPOINT = 3
 source_harvest.output.LINES_AT_ONCE = 1
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.01))
@@ -480,7 +481,7 @@ def unfinished_visits(destination: Memory | DuckDB) -> dict[str, str]:
     found = {}
     for state in destination.state():
         unfinished = state["stream"]["stream_state"].get("unfinished", {})
-        if "up_to_parent" in unfinished:
+        if "up_to_parent" in unfinished and "visit" not in unfinished:
             began = datetime.fromisoformat(unfinished["began"].replace("Z", "+00:00"))
             found[state["stream"]["stream_descriptor"]["name"]] = stamp(began - timedelta(minutes=5))
     return found
@@ -562,6 +563,13 @@ def assert_deletions_known(story: Story) -> None:
         assert reported & held == gone - unknown, "\n".join([*story.told, f"{name}: {reported & held} is not {gone}"])
 
 
+def in_no_order(name: str, rows: list[Row]) -> list[Row]:
+    """The long lists as no client would expect them: the place of a row says nothing of its day or its age."""
+    if name not in DATES:
+        return rows
+    return sorted(rows, key=lambda row: zlib.crc32(f"{name} {row.get('id')}".encode()))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_row_is_lost_whatever_changes_and_whenever_the_connector_is_killed(
     seed: int, tmp_path: Path, connector: Connector, streams: list[Message]
@@ -573,6 +581,8 @@ def test_no_row_is_lost_whatever_changes_and_whenever_the_connector_is_killed(
         chance.choice([True, False]),
     )
     with Server(harvest) as server, Warehouse(tmp_path / "warehouse.duckdb") as warehouse:
+        if chance.random() < 0.4:
+            harvest.rearrange = in_no_order
         destination = DuckDB(warehouse) if seed % 10 == 9 else Memory()
         config = config_of(harvest, server) | BY_YEAR | {"report_lookback_days": 720}  # nothing is ever settled
         story = Story(tmp_path, connector, streams, harvest, config, destination, chance)

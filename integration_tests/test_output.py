@@ -41,6 +41,18 @@ class Account:
         return command_line(name, *(f"--{file}={self.folder / file}.json" for file in files))
 
 
+@pytest.fixture(autouse=True)
+def heeded_signals() -> Iterator[None]:
+    """Signals that whoever started the tests had ignored, as nohup does, are not ignored in the processes of these."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """With more rows than pipes and sockets hold, and a text that only UTF-8 and its like can hold."""

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
-from source_harvest.children import VISITS_PER_CHECKPOINT, BelowEachParent
+from source_harvest.children import BelowEachParent
 from source_harvest.derived import EmbeddedStream
 from source_harvest.errors import HarvestError, Place, as_documented, config_error
 from source_harvest.inhabitants import NO_GROUP, Groups, Inhabitants
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from source_harvest.reader import Reader
 
 logger = logging.getLogger("airbyte")
+
+# So many rows below records may be delivered of which the streams' own states tell, before this large one goes out.
+MOST_UNTOLD = 100
 
 
 class CensusStream(PerUserStream):
@@ -168,7 +171,7 @@ class CensusStream(PerUserStream):
         """
         with self._census_lock:
             is_new = self._saw_below(stream, parent, {row["id"] for row in self._delivered(type(stream), rows)})
-            if sum(map(len, self._untold.values())) >= VISITS_PER_CHECKPOINT:
+            if sum(map(len, self._untold.values())) >= MOST_UNTOLD:
                 self.tell_news()
             return is_new and stream.name in self._untold
 

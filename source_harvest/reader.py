@@ -20,6 +20,7 @@ from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError, TriesUsedUpError, brief, config_error
 from source_harvest.odd_rows import OddRowsError
 from source_harvest.spans import Span, merged
+from source_harvest.visits import Attempt, Visit
 
 if TYPE_CHECKING:
     from source_harvest.answer import Row
@@ -113,7 +114,7 @@ class Reader:
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
-            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0, up_to_parent=0)
+            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0)
 
     def go_on(self, began: datetime, spans: list[Span], entries: int | None, found: int) -> None:
         """An unfinished read goes on: of so many entries, these days delivered so many."""
@@ -131,13 +132,16 @@ class Reader:
             self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
             self.checkpoint()
 
-    def visited(self, began: datetime, parent_id: int) -> None:
-        """All parents up to this one are done."""
+    def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
+        """All parents up to this one that are due were visited, but for those that are left `unread`."""
         with self._lock:
-            up_to_parent = max(parent_id, self.bookmark.up_to_parent)
-            began = self.bookmark.began or began
-            self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent)
+            self.bookmark = self.bookmark.visited(Attempt(began, parent_id), unread)
             self.checkpoint()
+
+    def begin_visits(self, visit: Visit) -> None:
+        """These parents are due; visits that were made when others were due count no more."""
+        if self.bookmark.visit is not visit:
+            self.bookmark = replace(self.bookmark, visit=visit, began=None, attempts=())
 
     def record(self, row: Row) -> Record | None:
         """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""

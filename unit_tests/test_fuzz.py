@@ -155,13 +155,7 @@ def breaks(value: Any) -> st.SearchStrategy[str]:
 
 
 def fuzzing(tries: int) -> Any:
-    return settings(
-        max_examples=tries,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    return settings(max_examples=tries, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
