@@ -11,7 +11,7 @@ from pathlib import Path
 from docs import errors
 from docs.facts import key_columns, name_of, properties, readable_by, type_of
 from docs.parts import PARTS
-from source_harvest.census import CensusStream
+from source_harvest.deletions import DeletedRecordsStream
 from source_harvest.children import BelowEachParent, ChildStream
 from source_harvest.derived import EmbeddedStream
 from source_harvest.signed_in import DayStream
@@ -84,7 +84,7 @@ def _overview() -> Iterator[str]:
 
 
 def _sources(stream: type[HarvestStream]) -> str:
-    if issubclass(stream, CensusStream):
+    if issubclass(stream, DeletedRecordsStream):
         return "the lists of the streams beside it"
     paths = (
         [stream.resource] if issubclass(stream, DayStream) else [it.resource or name_of(it) for it in stream.lists()]

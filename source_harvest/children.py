@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airbyte_cdk.models import FailureType
 from typing_extensions import override
@@ -16,6 +16,7 @@ from typing_extensions import override
 from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
+from source_harvest.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.errors import HarvestError, Place
 from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
 from source_harvest.list_reader import Slice
@@ -23,9 +24,6 @@ from source_harvest.progress import StreamProgress
 from source_harvest.records import changed_since, is_changed_since
 from source_harvest.stream import HarvestStream
 from source_harvest.visits import Progress, Visit
-
-if TYPE_CHECKING:
-    from source_harvest.census import CensusStream
 
 logger = logging.getLogger("airbyte")
 
@@ -55,10 +53,8 @@ class BelowEachParent(HarvestStream):
         super().__init__(account)
         self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
-        self.census: CensusStream | None = None
-        """Counts the children of the parents that are visited, if there is one."""
-        self.delivered: Groups = {}
-        """Those that came in syncs before, of which the census may not know."""
+        self._tracker: DeletionTracker | None = None
+        self._delivered: Groups = {}
         self._progress: Progress | None = None
         self._lock = Lock()
         self._due_again: set[int] = set()
@@ -94,16 +90,21 @@ class BelowEachParent(HarvestStream):
         return ()  # the rows of its list are the parents
 
     @override
+    def tracked(self, progress: StreamProgress) -> TrackedStream | None:
+        tracked = super().tracked(progress)
+        return tracked and replace(tracked, has_parents=True, is_visited=True, delivered=self._delivered)
+
+    @override
     def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         unread = progress.bookmark.unread
         parent_ids = sorted({*self._to_visit(progress, began), *unread})
         self._due_again = set(unread)
-        self._checkpoint = progress.checkpoint
+        self._checkpoint, self._tracker = progress.checkpoint, progress.tracker
         progress.expect(len(parent_ids))
         self._progress = Progress(self.name, parent_ids, partial(self._visited, progress, began))
         for parent_id in parent_ids:
             since = progress.complete_from if parent_id in unread else progress.since
-            asked = None if self.census else since
+            asked = None if self._tracker else since
             yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": since}
 
     @override
@@ -115,15 +116,23 @@ class BelowEachParent(HarvestStream):
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
         for page in self.list_reader.new_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
-            if self.census and self.census.visited(self, parent_id, page.rows) and self.cursor_column:
-                self._checkpoint()  # or a sync that is killed would not know what it delivered
+            self._tell_tracker(parent_id, page.rows)
             changed = changed_since(page.rows, stream_slice["changed_since"])
             for row in changed:
                 row[self.parent_key] = parent_id
             yield from self.odd_rows.records(changed, self._shape.record)
-        if self.census and not doubts.is_set():
-            self.census.visited_whole(self, parent_id, ids)
+        if self._tracker and not doubts.is_set():
+            self._tracker.visited_whole(self.name, parent_id, ids)
         self.odd_rows.check()
+
+    def _tell_tracker(self, parent_id: int, rows: list[Row]) -> None:
+        """These are going to be delivered of what is below a parent."""
+        if not self._tracker:
+            return
+        is_limited = self.limited_by_start_date
+        has_more = self._tracker.delivered_children(self.name, parent_id, rows, is_limited=is_limited)
+        if has_more and self.cursor_column:
+            self._checkpoint()  # or a sync that is killed would not know what it delivered
 
     @override
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -184,8 +193,8 @@ class BelowEachParent(HarvestStream):
 
     @override
     def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
-        if self.census:  # before the state that vouches for what was visited
-            self.census.tell_news()
+        if self._tracker:  # before the state that vouches for what was visited
+            self._tracker.emit_state_if_changed()
         return super().reached(progress, began)
 
     def _unread_parents(self) -> tuple[int, ...]:
@@ -223,11 +232,11 @@ class ChildStream(BelowEachParent):
 
     @override
     def recall(self, kept: Mapping[str, Any]) -> None:
-        self.delivered = Inhabitants(kept.get("delivered", ())).groups
+        self._delivered = Inhabitants(kept.get("delivered", ())).groups
 
     @override
-    def keep(self) -> Mapping[str, Any]:
-        untold = self.census.untold(self) if self.census else self.delivered
+    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+        untold = progress.tracker.untold(self.name) if progress.tracker else self._delivered
         return {"delivered": [part_of(untold)]} if untold else {}
 
     @override

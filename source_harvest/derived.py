@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -14,6 +15,7 @@ from typing_extensions import override
 from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import timestamp
+from source_harvest.deletion_tracker import TrackedStream
 from source_harvest.errors import HarvestError
 from source_harvest.inhabitants import Members
 from source_harvest.list_reader import Slice
@@ -85,6 +87,11 @@ class EmbeddedStream(HarvestStream):
         for row in rows:
             inside = self._inside(row)
             yield Members(row["id"], set(inside.records), is_whole=not inside.left_out)
+
+    @override
+    def tracked(self, progress: StreamProgress) -> TrackedStream | None:
+        tracked = super().tracked(progress)
+        return tracked and replace(tracked, has_parents=True)
 
     def _items(self, row: Row) -> list[Any] | None:
         """What is inside; None where it is absent or can be no such thing, so that it is not known."""

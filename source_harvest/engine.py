@@ -28,19 +28,23 @@ from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_harvest.census import CensusStream
+from source_harvest.deletion_tracker import DeletionTracker
+from source_harvest.deletions import DeletedRecordsStream
 from source_harvest.errors import HarvestError
 from source_harvest.gate import PATIENT_AT_ONCE, Gate
 from source_harvest.listing import Listing
 from source_harvest.logs import quiet
 from source_harvest.partitions import StreamPartitions, UnknownStream
-from source_harvest.progress import State
+from source_harvest.progress import State, StreamProgress
 from source_harvest.signed_in import SignedInUser
 from source_harvest.stream import HarvestStream
 from source_harvest.stream_run import StreamRun
 
 # Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
 QUEUE_SIZE = 200
+
+Listings = dict[type[HarvestStream], Listing]
+"""Each under the stream whose list it reads."""
 
 
 class Engine:
@@ -51,7 +55,6 @@ class Engine:
         self._gate = gate
         self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
-        self._census: CensusStream | None = None
 
     def read(self, runs: list[StreamRun], unknown: list[str]) -> Iterator[AirbyteMessage]:
         """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
@@ -87,15 +90,19 @@ class Engine:
         )
 
     def _known(self, runs: list[StreamRun]) -> Iterator[DefaultStream]:
-        own = next((run for run in runs if isinstance(run.stream, CensusStream)), None)
-        self._census = own.stream if own and isinstance(own.stream, CensusStream) else None
-        listings, whole = self._listings(runs, whole=False), self._listings(runs, whole=True)
-        if own and self._census:
-            self._census.begin(own, runs, listings[SignedInUser])
+        deletions, progress = _deletions(runs)
+        tracker = deletions.tracker if deletions else None
+        tracked = [found for run in runs if (found := run.stream.tracked(run.progress))] if deletions else []
+        listings, whole = self._listings(runs, tracker), self._listings(runs, None, whole=True)
+        if deletions and progress:
+            deletions.track(progress, tracked, listings[SignedInUser].wait)
+        names = {stream.name for stream in tracked}
         for run in runs:
             stream = run.stream
             emits = (self._emit_state, self._emit_estimate, self._emit_error)
-            run.connect(*(partial(emit, stream.name) for emit in emits))
+            run.connect(
+                *(partial(emit, stream.name) for emit in emits), tracker=tracker if stream.name in names else None
+            )
             lists = [listings[source] for source in stream.lists()]
             whole_lists = [whole[source] for source in stream.lists()]
             yield DefaultStream(
@@ -119,13 +126,13 @@ class Engine:
             cursor=FinalStateCursor(name, None, NoopMessageRepository()),
         )
 
-    def _listings(self, runs: list[StreamRun], *, whole: bool) -> dict[type[HarvestStream], Listing]:
+    def _listings(self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False) -> Listings:
         runs_of: dict[type[HarvestStream], list[StreamRun]] = {}
         for run in runs:
             for source in run.stream.lists():
                 runs_of.setdefault(source, []).append(run)
         return {
-            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, self._census, whole=whole)
+            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, tracker, whole=whole)
             for source, sharing in runs_of.items()
         }
 
@@ -143,6 +150,14 @@ class Engine:
 
     def _emit_error(self, stream: str, error: HarvestError) -> None:
         self._queue.put(StreamThreadException(error, stream))
+
+
+def _deletions(runs: list[StreamRun]) -> tuple[DeletedRecordsStream, StreamProgress] | tuple[None, None]:
+    """The stream of deleted records, where it is read and has something to compare with."""
+    for run in runs:
+        if isinstance(run.stream, DeletedRecordsStream) and run.progress.remembers:
+            return run.stream, run.progress
+    return None, None
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

@@ -13,7 +13,7 @@ from airbyte_cdk.sources.types import Record
 
 from source_harvest.answer import Page, Row
 from source_harvest.bookmark import timestamp
-from source_harvest.census import CensusStream
+from source_harvest.deletion_tracker import DeletionTracker
 from source_harvest.errors import HarvestError, as_documented, config_error
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.spans import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Piece, Span, cut, merged, missing
@@ -42,16 +42,16 @@ class Listing:
         source: HarvestStream,
         runs: list[StreamRun],
         gate: Gate,
-        census: CensusStream | None = None,
+        tracker: DeletionTracker | None = None,
         *,
         whole: bool = False,
     ) -> None:
-        """`whole`: all of the list, whatever its runs need. The `census` is told of all that it has."""
+        """`whole`: all of the list, whatever its runs need. The `tracker` is told of all that it has."""
         self._source = source
         self._runs = runs
         self._gate = gate
         self._whole = whole
-        self._census = None if whole else census
+        self._tracker = None if whole else tracker
         self._since: str | None = None
         self._doubts = Event()
         self._is_counted = False
@@ -240,8 +240,8 @@ class Listing:
 
     def _records(self, rows: list[Row]) -> Iterator[Record]:
         rows = self._delivered.new(rows)
-        if self._census:
-            self._census.saw(type(self._source), rows)
+        if self._tracker:
+            self._tracker.delivered(self._source.name, rows)
         for run in self._runs:
             stream = run.stream
             if self._whole:
@@ -267,10 +267,10 @@ class Listing:
         if self._whole or self._source.list_key is None:
             return None
         needed = [run.stream.list_since(run.progress) for run in self._runs]
-        if self._census:
-            of_census = self._census.needs(type(self._source))
-            self._is_counted = of_census != ""
-            needed.append(of_census)
+        if self._tracker:
+            of_tracker = self._tracker.needs(self._source.name)
+            self._is_counted = of_tracker != ""
+            needed.append(of_tracker)
         return None if None in needed else min(filter(None, needed))
 
     def _look_at(self, page: Page) -> None:
@@ -308,8 +308,8 @@ class Listing:
                 self._unread = 1
                 self._more.put(owed)
                 return
-        if self._census and not (self._error or self._doubts.is_set() or self._is_resumed):
-            self._census.read_whole(type(self._source), self._since)
+        if self._tracker and not (self._error or self._doubts.is_set() or self._is_resumed):
+            self._tracker.read_whole(self._source.name, self._since)
         self._more.put(None)
         self._over.set()
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.bookmark import Bookmark
+from source_harvest.deletion_tracker import DeletionTracker
 from source_harvest.errors import config_error
 from source_harvest.spans import Span, merged
 from source_harvest.visits import Attempt, Visit
@@ -45,7 +46,7 @@ class StatefulStream(Protocol):
         """From which change on its records are to be read."""
         ...
 
-    def keep(self) -> Mapping[str, Any]:
+    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
         """What else is to be in its state."""
         ...
 
@@ -64,6 +65,8 @@ class StreamProgress:
         self.full_read_days = full_read_days
         self.remembers = remembers
         """Whether the next sync is given what this one leaves."""
+        self.tracker: DeletionTracker | None = None
+        """Looks for deleted records of the stream, if anything does."""
         self.is_over = Event()
         """Nothing more comes of it, whether it succeeded or not."""
         self._account: str | None = None
@@ -89,10 +92,18 @@ class StreamProgress:
             )
         self._account = account
 
-    def connect(self, emit_state: Callable[[State], None], emit_estimate: Callable[[int], None]) -> None:
-        """Where its checkpoints, and estimates of how many rows will come, are to go."""
+    def connect(
+        self,
+        emit_state: Callable[[State], None],
+        emit_estimate: Callable[[int], None],
+        tracker: DeletionTracker | None,
+    ) -> None:
+        """Where its checkpoints, and estimates of how many rows will come, are to go. Called before any row comes."""
         self._emit_state = emit_state
         self._emit_estimate = emit_estimate
+        self.tracker = tracker
+        if self.bookmark.is_counted and not tracker:
+            self.checkpoint()  # or a state would say that the rows to come are tracked
 
     def expect(self, rows: int) -> None:
         """So many rows will come."""
@@ -164,8 +175,9 @@ class StreamProgress:
         column = self._stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
-        bookmark = replace(bookmark, start=self.complete_from, account=self._account)
-        return {**bookmark.state(column), **self._stream.keep()}
+        is_tracked = self.tracker is not None
+        bookmark = replace(bookmark, start=self.complete_from, account=self._account, is_counted=is_tracked)
+        return {**bookmark.state(column), **self._stream.keep(self)}
 
 
 def _nowhere(_: object) -> None:

@@ -99,7 +99,7 @@ class ReportStream(DayStream):
                 self._subjects.setdefault(date.fromordinal(day), set()).add((id_, currency))
 
     @override
-    def keep(self) -> Mapping[str, Any]:
+    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
         numbers: dict[str, list[int]] = {}
         for day, subjects in list(self._subjects.items()):  # slices that end meanwhile add to it
             for id_, currency in subjects:

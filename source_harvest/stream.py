@@ -13,6 +13,7 @@ from typing_extensions import override
 from source_harvest.account import HarvestAccount
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, second_before
+from source_harvest.deletion_tracker import TrackedStream
 from source_harvest.errors import Place
 from source_harvest.inhabitants import NO_GROUP, Members
 from source_harvest.list_reader import FILTERS, ListReader, Slice
@@ -134,6 +135,23 @@ class HarvestStream(HttpStream):
         """The ids of its records in rows of its first list, in groups."""
         return [Members(NO_GROUP, {row["id"] for row in rows}, is_whole=False)]
 
+    def tracked(self, progress: StreamProgress) -> TrackedStream | None:
+        """The stream as one whose deleted records are looked for; None where its records have no id."""
+        if self.primary_key != "id":
+            return None
+        source, before = self.lists()[0], progress.bookmark
+        return TrackedStream(
+            name=self.name,
+            was_read=bool(before.cursor or before.began),
+            was_tracked=before.is_counted,
+            is_over=progress.is_over,
+            source=self.sibling(source).name,
+            module=source.module,
+            ids_by_parent=self.members,
+            is_limited=self.limited_by_start_date,
+            is_source_limited=source.limited_by_start_date,
+        )
+
     def needs_whole_lists(self) -> bool:
         """Whether, having read what changed in its lists, it needs the rest of them too."""
         return False
@@ -162,7 +180,7 @@ class HarvestStream(HttpStream):
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` for what it never kept there.
         """
 
-    def keep(self) -> Mapping[str, Any]:
+    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
         """What else than a bookmark is to be in its state, as JSON."""
         return {}
 

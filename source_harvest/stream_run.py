@@ -16,6 +16,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
+from source_harvest.deletion_tracker import DeletionTracker
 from source_harvest.errors import HarvestError, TriesUsedUpError, brief
 from source_harvest.odd_rows import OddRowsError
 from source_harvest.progress import State, StreamProgress
@@ -64,14 +65,16 @@ class StreamRun(Cursor):
         emit_state: Callable[[State], None],
         emit_estimate: Callable[[int], None],
         emit_error: Callable[[HarvestError], None],
+        *,
+        tracker: DeletionTracker | None,
     ) -> None:
         """Where its states, estimates of how many rows will come, and errors beside those raised are to go.
 
-        A state goes behind the records that were read so far.
+        A state goes behind the records that were read so far. The `tracker` looks for deleted records, if one does.
         """
         self._emit_state = emit_state
         self._emit_error = emit_error
-        self.progress.connect(self._emit_checkpoint, emit_estimate)
+        self.progress.connect(self._emit_checkpoint, emit_estimate, tracker)
 
     def record(self, row: Row) -> Record | None:
         """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""

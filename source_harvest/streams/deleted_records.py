@@ -1,9 +1,9 @@
 """Records that were deleted."""
 
-from source_harvest.census import CensusStream
+from source_harvest.deletions import DeletedRecordsStream
 
 
-class DeletedRecords(CensusStream):
+class DeletedRecords(DeletedRecordsStream):
     """A record that Harvest no longer has, of a stream that is read beside this one, or one that came back.
 
     Harvest tells nobody what was deleted: the connector finds out by comparing ids.
