@@ -164,8 +164,10 @@ def cases(places: Iterable[str]) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (1, 0.1))
+def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:
+    """Only where an answer never comes: on a busy machine, one that comes may take a while."""
+    if "no answer" in request.node.name:
+        monkeypatch.setitem(REQUEST_KWARGS, "timeout", (1, 0.1))
 
 
 def test_the_table_says_once_what_happens_for_each_fault_in_each_place() -> None:
