@@ -164,8 +164,10 @@ def cases(places: Iterable[str]) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (1, 0.1))
+def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:
+    """Only where an answer never comes: on a busy machine, one that comes may take a while."""
+    if "no answer" in request.node.name:
+        monkeypatch.setitem(REQUEST_KWARGS, "timeout", (1, 0.1))
 
 
 def test_the_table_says_once_what_happens_for_each_fault_in_each_place() -> None:
@@ -297,4 +299,4 @@ def test_a_failed_update_of_all_lists_moves_no_cursor(
     assert healthy.error is None
     undisturbed = sync(config, LISTED, first.state)
     for name in LISTED:
-        assert held(name, failed, healthy) == held(name, undisturbed), name
+        assert held(name, first, failed, healthy) == held(name, first, undisturbed), name
