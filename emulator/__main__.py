@@ -9,10 +9,10 @@ import signal
 import sys
 import threading
 
-from emulator.builder import SIZES
-from emulator.clock import TickingClock
+from emulator.account.clock import TickingClock
 from emulator.harvest import Harvest
-from emulator.server import Server
+from emulator.sample.builder import SIZES
+from emulator.server.http_server import Server
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,20 +8,20 @@ from typing import Any
 
 import orjson
 
-from emulator import changes
-from emulator.account import build
-from emulator.arrivals import Request, Window
-from emulator.assignments import project_assignments, teammates
-from emulator.builder import BEGINNING
-from emulator.clock import Clock, stamp
-from emulator.faults import Faults
-from emulator.money import cents, rounded
-from emulator.oauth import OAuth
-from emulator.permissions import Reader, reader
-from emulator.settings import Settings
-from emulator.state import Row, State
-from emulator.views import view_of
-from emulator.working_day import work
+from emulator.account import changes
+from emulator.account.amounts import cents, rounded
+from emulator.account.assignment_lists import project_assignments, teammates
+from emulator.account.clock import Clock, stamp
+from emulator.account.state import Row, State
+from emulator.sample.agency import build
+from emulator.sample.builder import BEGINNING
+from emulator.sample.working_day import work
+from emulator.server.faults import Faults
+from emulator.server.oauth import OAuth
+from emulator.server.permissions import Reader, reader
+from emulator.server.rate_limit import Request, Window
+from emulator.server.settings import Settings
+from emulator.server.views import view_of
 
 
 class Harvest(Settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from emulator.notation import Field
+from emulator.account.field_notation import Field
 
 _FORMS = {
     "date": r"\d{4}-\d\d-\d\d",

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from emulator import Harvest, Server
-from emulator.contract import ENDPOINTS, Endpoint
+from emulator.account.fields import ENDPOINTS, Endpoint
 from unit_tests.emulator.conftest import Client
 from unit_tests.emulator.test_contract import SPAN, path_of
 

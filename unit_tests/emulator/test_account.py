@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from emulator import Harvest
-from emulator.builder import SIZES
-from emulator.rows import LINKS
-from emulator.state import CHILDREN, SHAPES
+from emulator.account.rows import LINKS
+from emulator.account.state import CHILDREN, SHAPES
+from emulator.sample.builder import SIZES
 
 LISTS = sorted(Harvest().state.tables)
 SEEDS = (0, 1, 2, 3)

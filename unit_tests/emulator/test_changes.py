@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from emulator.state import CHILDREN
+from emulator.account.state import CHILDREN
 from unit_tests.emulator.conftest import Client
 
 NOW = "2026-03-02T10:00:00Z"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from emulator import Harvest
-from emulator.contract import BY_NAME, ENDPOINTS, FIELDS, Endpoint
-from emulator.notation import fields_of
+from emulator.account.field_notation import fields_of
+from emulator.account.fields import BY_NAME, ENDPOINTS, FIELDS, Endpoint
 from unit_tests.emulator.conformance import differences
 from unit_tests.emulator.conftest import Client
 

@@ -1,0 +1,106 @@
+"""Who may read what, by the access roles of the user whose token it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.account.state import Row, State
+
+_INVOICES = {"managed_projects_invoice_drafter", "managed_projects_invoice_manager"}
+
+# What a manager's permission opens, beyond what everybody may read. Administrators read everything.
+_OPENED_BY = {
+    "clients": {"client_and_task_manager"},
+    "contacts": {"client_and_task_manager"},
+    "tasks": {"client_and_task_manager"},
+    "invoices": _INVOICES,
+    "invoice_messages": _INVOICES,
+    "invoice_message_template": _INVOICES,
+    "invoice_payments": _INVOICES,
+    "report_uninvoiced": _INVOICES,
+    "estimates": {"estimates_manager"},
+    "estimate_messages": {"estimates_manager"},
+    "billable_rates": {"billable_rates_manager"},
+}
+_FOR_PROJECT_MANAGERS = {"invoice_item_categories", "projects", "task_assignments", "project_task_assignments"}
+_FOR_PEOPLE_MANAGERS = {"users", "project_assignments"}
+_FOR_EITHER = {"user_assignments", "project_user_assignments"}
+_FOR_ALL = {"time_entries", "expenses", "my_project_assignments", "users_me", "report_project_budget"}
+
+
+# Rates, and what is computed from them. What is left of a budget of money is withheld by its report.
+_RATES = {"default_hourly_rate", "billable_rate", "cost_rate", "currency", "billable_amount"}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The user behind a token, and how far their sight reaches."""
+
+    user: Row
+    managed_projects: frozenset[int]
+    teammates: frozenset[int]
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether all is open to this user."""
+        return "administrator" in self.user["access_roles"]
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether this user manages something, short of everything."""
+        return "manager" in self.user["access_roles"]
+
+    def may_read(self, name: str) -> bool:
+        """Whether the endpoint answers this user at all."""
+        if self.is_administrator or name in _FOR_ALL or name.startswith(("report_time", "report_expenses")):
+            return True
+        if not self.is_manager:
+            return False
+        return (
+            bool(_OPENED_BY.get(name, set()) & set(self.user["access_roles"]))
+            or (name in _FOR_PROJECT_MANAGERS and bool(self.managed_projects))
+            or (name in _FOR_PEOPLE_MANAGERS and bool(self.teammates))
+            or (name in _FOR_EITHER and bool(self.managed_projects or self.teammates))
+        )
+
+    def may_see(self, field: str) -> bool:
+        """Whether a field that needs a right is sent to this user: rates, and what is computed from them."""
+        if self.is_administrator or field not in _RATES:
+            return True
+        return field != "cost_rate" and self.is_manager and "billable_rates_manager" in self.user["access_roles"]
+
+    def sees(self, name: str) -> Callable[[Row], bool] | None:
+        """Which rows of a list this user gets; None for all of them."""
+        if self.is_administrator or name not in _SCOPED:
+            return None
+        me, projects = self.user["id"], self.managed_projects if self.is_manager else frozenset()
+        users = (self.teammates if self.is_manager else frozenset()) | {me}
+        if name == "users":
+            return lambda row: row["id"] in users
+        if name == "projects":
+            return lambda row: row["id"] in projects
+        if name == "task_assignments":
+            return lambda row: row["project"]["id"] in projects
+        return lambda row: row["user"]["id"] in users or row["project"]["id"] in projects
+
+
+_SCOPED = {"time_entries", "expenses", "user_assignments", "task_assignments", "projects", "users"}
+
+
+def reader(state: State, user_id: int) -> Reader:
+    """The reader that a user is, by their present roles and assignments."""
+
+    def made() -> Reader:
+        managed = frozenset(
+            row["project"]["id"]
+            for row in state.tables["user_assignments"].rows.values()
+            if row["user"]["id"] == user_id and row["is_project_manager"] and row["is_active"]
+        )
+        return Reader(state.row("users", user_id), managed, frozenset(state.teammates.get(user_id, ())))
+
+    found: Reader = state.computed(("reader", user_id), made)
+    return found
