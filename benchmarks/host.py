@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.lists import CHILDREN, LISTS, LIVING
 from emulator import Harvest, Server
-from emulator.account.clock import Clock, TickingClock, stamp
+from emulator.account.clock import Clock, TickingClock
+from emulator.account.timestamps import stamp
 from emulator.server.rate_limit import Window
 
 if TYPE_CHECKING:

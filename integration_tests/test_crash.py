@@ -26,8 +26,8 @@ from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
 from emulator.account.changes import PARENT_KEYS
-from emulator.account.clock import stamp
 from emulator.account.state import CHILDREN
+from emulator.account.timestamps import stamp
 from integration_tests.command_line import Message, configured
 from integration_tests.content import BY_YEAR, Row, identity, tables
 from integration_tests.test_duckdb import flat, held

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from emulator.account.clock import stamp
+from emulator.account.timestamps import stamp
 from source_harvest.delivered import DeliveredRows
 from unit_tests.syncing import Sync, kills, sync
 

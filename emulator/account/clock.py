@@ -1,9 +1,9 @@
-"""The account's clock: what `Date` headers and `updated_at` are taken from."""
+"""The account's clock, from which `Date` headers and `updated_at` are taken."""
 
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
         return self._moment
 
     def advance(self, **duration: float) -> None:
-        """Move on by a `timedelta`, given by its parts: `advance(minutes=5)`."""
+        """Move the clock forward; the arguments are those of `timedelta`: `advance(minutes=5)`."""
         self._moment += timedelta(**duration)
 
 
@@ -31,8 +31,3 @@ class TickingClock(Clock):
     def now(self) -> datetime:
         """The present moment, in UTC."""
         return self._moment + timedelta(seconds=time.monotonic() - self._started)
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as Harvest writes it: UTC, whole seconds, `Z`."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from emulator.account.amounts import line_item, rounded
 from emulator.account.state import Row, State, full_name
+from emulator.account.timestamps import later_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,8 +63,7 @@ def _bill(table: str, counts_from: int) -> Callable[[State, Values], Values]:
         issued = values.get("issue_date", values["created_at"][:10])
         items = values.get("line_items", () if "amount" in values else ({},))
         if table == "invoices":
-            due = (date.fromisoformat(issued) + timedelta(days=30)).isoformat()
-            values = {"due_date": due, **values}
+            values = {"due_date": later_day(issued, 30), **values}
         plain = {key: value for key, value in values.items() if key not in {"time_entry_ids", "expense_ids"}}
         return {
             "number": str(counts_from + len(state.tables[table].rows)),

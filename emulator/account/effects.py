@@ -8,11 +8,11 @@ the entries that it locks, a rate that is valid now bumps its user, and a role's
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from emulator.account.amounts import add_up, settle
+from emulator.account.timestamps import later_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def _rate_added(table: str, user_field: str) -> Callable[[State, Row, int | None
     def added(state: State, rate: Row, user_id: int | None, _: dict[str, Any]) -> None:
         rates = state.table(table, user_id).listed()
         for earlier, later in pairwise(rates):
-            end = (date.fromisoformat(later["start_date"]) - timedelta(days=1)).isoformat()
+            end = later_day(later["start_date"], -1)
             if earlier["end_date"] != end:
                 _bump(state, table, earlier, rate["created_at"], end_date=end)
         begun = [row["amount"] for row in rates if (row["start_date"] or "") <= rate["created_at"][:10]]

@@ -1,4 +1,4 @@
-"""Reads the notation of `contract.FIELDS`."""
+"""Reads the notation of `fields.FIELDS`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from emulator.account.fields import FIELDS
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record: its type, and who gets it when."""
+    """One field of a record: its type, whether it may be null, and whether a user needs a right to see it."""
 
     type: str  # int, num, str, bool, date, stamp, time, object or list
     nullable: bool = False
-    documented: bool = True
     needs_right: bool = False
     inside: dict[str, Field] = field(default_factory=dict)  # of an object, or of each object of a list
     items: str = ""  # the type of the values of a list of plain values
@@ -23,12 +22,12 @@ class Field:
 
 @cache
 def fields_of(name: str) -> dict[str, Field]:
-    """The fields of the records called `name` in the contract, in the order in which they are sent."""
-    return _fields(re.findall(r"\w+|[{}\[\]:?+!]", FIELDS[name])[::-1])
+    """The fields of the records with that name in `FIELDS`, in the order in which Harvest sends them."""
+    return _fields(re.findall(r"\w+|[{}\[\]:?!]", FIELDS[name])[::-1])
 
 
 def _fields(tokens: list[str]) -> dict[str, Field]:
-    """Takes fields from the end of the reversed tokens, up to the bracket that closes them."""
+    """Take fields from the end of the reversed tokens, up to the bracket that closes them."""
     fields = {}
     while tokens and tokens[-1] not in "}]":
         name, opening = tokens.pop(), tokens.pop()
@@ -43,9 +42,9 @@ def _fields(tokens: list[str]) -> dict[str, Field]:
             kind, inside = {"{": "object", "[": "list"}[opening], _fields(tokens)
             tokens.pop()
         marks = ""
-        while tokens and tokens[-1] in "?+!":
+        while tokens and tokens[-1] in "?!":
             marks += tokens.pop()
-        fields[name] = Field(kind, "?" in marks, "+" not in marks, "!" in marks, inside, items)
+        fields[name] = Field(kind, "?" in marks, "!" in marks, inside, items)
     return fields
 
 
@@ -54,5 +53,5 @@ _EMPTY = {"str": "", "int": 0, "num": 0.0, "bool": False}
 
 @cache
 def blank(name: str) -> dict[str, object]:
-    """A record with every field, null or the zero of its type. Copy it; lists have to be given."""
+    """A record with every field, null or the zero of its type. Copy it, and set its lists."""
     return {key: None if f.nullable else _EMPTY.get(f.type) for key, f in fields_of(name).items()}

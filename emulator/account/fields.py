@@ -1,24 +1,21 @@
-"""What Harvest's API v2 promises: every endpoint, and the fields, types and nullability of what it sends.
+"""The fields of every record that Harvest's API v2 sends, with their types and whether they may be null.
 
-The notation of `FIELDS`, one record per name, fields in the order in which they are sent:
+The notation of `FIELDS`, with the fields of each record in the order in which Harvest sends them:
 
-    id:int            a field that is never null
-    notes:str?        a field that may be null
-    currency:str+     a field that Harvest sends and does not document (left out on request)
-    client{...}       an object; `client{...}?` may be null
-    line_items[...]   a list of objects; `roles[str]` a list of values
-    hourly_rate:num!  a field that a role without the right to see it does not get, not even as null
+    id:int             a field that is never null
+    notes:str?         a field that may be null
+    client{...}        an object; `client{...}?` may be null
+    line_items[...]    a list of objects; `roles[str]` is a list of values
+    currency:str!      a field that users without the right to see it do not get, not even as null
 
 Types: int, num, str, bool, date (2026-03-02), stamp (2026-03-02T09:00:00Z), time (local, "3:00pm" or "15:00").
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 _STAMPS = "created_at:stamp updated_at:stamp"
 _CLIENT = "client{id:int name:str}"
-_PAYING_CLIENT = "client{id:int name:str currency:str+}"
+_PAYING_CLIENT = "client{id:int name:str currency:str}"
 _PROJECT = "project{id:int name:str code:str?}"
 _TASK = "task{id:int name:str}"
 _USER = "user{id:int name:str}"
@@ -27,8 +24,9 @@ _USER_ASSIGNMENT = (
     "user_assignment{id:int is_project_manager:bool is_active:bool use_default_rates:bool budget:num?"
     " created_at:stamp updated_at:stamp hourly_rate:num?}?"
 )
-_TASK_ASSIGNMENT_BODY = (
-    "id:int billable:bool is_active:bool created_at:stamp updated_at:stamp hourly_rate:num? budget:num?"
+_TASK_ASSIGNMENT = (
+    "task_assignment{id:int billable:bool is_active:bool created_at:stamp updated_at:stamp hourly_rate:num?"
+    " budget:num?}?"
 )
 _ITEM = "kind:str description:str? quantity:num unit_price:num amount:num taxed:bool taxed2:bool"
 _MONEY = "amount:num {due} tax:num? tax_amount:num? tax2:num? tax2_amount:num? discount:num? discount_amount:num?"
@@ -42,15 +40,15 @@ FIELDS = {
     "clients": f"id:int name:str is_active:bool address:str? statement_key:str currency:str {_STAMPS}",
     "contacts": (
         f"id:int title:str? first_name:str last_name:str? email:str? phone_office:str? phone_mobile:str? fax:str?"
-        f" {_STAMPS} invoice_recipient_status:str?+ {_CLIENT}"
+        f" {_STAMPS} invoice_recipient_status:str? {_CLIENT}"
     ),
     "company": (
         "base_uri:str full_domain:str name:str is_active:bool week_start_day:str wants_timestamp_timers:bool"
         " time_format:str date_format:str plan_type:str clock:str currency_code_display:str"
         " currency_symbol_display:str decimal_symbol:str thousands_separator:str color_scheme:str"
         " weekly_capacity:int expense_feature:bool invoice_feature:bool estimate_feature:bool"
-        " approval_feature:bool team_feature:bool currency:str?+ saml_sign_in_required:bool?+"
-        " day_entry_notes_required:bool?+"
+        " approval_feature:bool team_feature:bool currency:str? saml_sign_in_required:bool?"
+        " day_entry_notes_required:bool?"
     ),
     "invoices": (
         f"id:int client_key:str number:str purchase_order:str? {_MONEY.format(due='due_amount:num')} subject:str?"
@@ -65,7 +63,6 @@ FIELDS = {
         f" reminder:bool? send_reminder_on:date? {_STAMPS} attach_pdf:bool? event_type:str? {_RECIPIENTS}"
         " subject:str? body:str?"
     ),
-    "invoice_message_template": ("invoice_id:int? subject:str? body:str? reminder:bool? thank_you:bool?"),
     "invoice_payments": (
         "id:int amount:num paid_at:stamp? paid_date:date? recorded_by:str? recorded_by_email:str? notes:str?"
         f" transaction_id:str? {_STAMPS} payment_gateway{{id:int? name:str?}}"
@@ -80,11 +77,11 @@ FIELDS = {
         f"id:int {_SENDER} send_me_a_copy:bool? {_STAMPS} {_RECIPIENTS} event_type:str? subject:str? body:str?"
     ),
     "expenses": (
-        f"id:int notes:str? total_cost:num units:num? is_closed:bool approval_status:str?+ is_locked:bool"
-        f" is_explicitly_locked:bool?+ is_billed:bool locked_reason:str? spent_date:date {_STAMPS} billable:bool"
+        f"id:int notes:str? total_cost:num units:num? is_closed:bool approval_status:str? is_locked:bool"
+        f" is_explicitly_locked:bool? is_billed:bool locked_reason:str? spent_date:date {_STAMPS} billable:bool"
         f" receipt{{url:str file_name:str file_size:int content_type:str}}? {_USER} {_USER_ASSIGNMENT}"
         f" {_PROJECT} expense_category{{id:int name:str unit_price:num? unit_name:str?}}"
-        " client{id:int name:str currency:str} invoice{id:int number:str}?"
+        f" {_PAYING_CLIENT} invoice{{id:int number:str}}?"
     ),
     "expense_categories": f"id:int name:str unit_name:str? unit_price:num? is_active:bool {_STAMPS}",
     "tasks": (
@@ -92,11 +89,11 @@ FIELDS = {
     ),
     "time_entries": (
         "id:int spent_date:date hours:num hours_without_timer:num? rounded_hours:num? notes:str? is_locked:bool"
-        " locked_reason:str? approval_status:str?+ is_closed:bool is_billed:bool is_explicitly_locked:bool?+"
+        " locked_reason:str? approval_status:str? is_closed:bool is_billed:bool is_explicitly_locked:bool?"
         " timer_started_at:stamp? started_time:time? ended_time:time? is_running:bool billable:bool budgeted:bool"
         f" billable_rate:num?! cost_rate:num?! {_STAMPS} {_USER} {_PAYING_CLIENT}"
-        f" project{{id:int name:str code:str?+}} {_TASK} {_USER_ASSIGNMENT}"
-        f" task_assignment{{{_TASK_ASSIGNMENT_BODY}}}?"
+        f" {_PROJECT} {_TASK} {_USER_ASSIGNMENT}"
+        f" {_TASK_ASSIGNMENT}"
         " external_reference{id:str group_id:str? account_id:str? permalink:str? service:str?"
         " service_icon_url:str?}? invoice{id:int number:str}?"
     ),
@@ -105,7 +102,7 @@ FIELDS = {
         " budget:num? budget_by:str budget_is_monthly:bool notify_when_over_budget:bool?"
         " over_budget_notification_percentage:num? over_budget_notification_date:date? show_budget_to_all:bool?"
         f" cost_budget:num? cost_budget_include_expenses:bool? fee:num? notes:str? starts_on:date? ends_on:date?"
-        f" {_STAMPS} currency:str?+ client{{id:int name:str currency:str}}"
+        f" {_STAMPS} currency:str? {_PAYING_CLIENT}"
     ),
     "user_assignments": (
         "id:int is_project_manager:bool is_active:bool use_default_rates:bool? budget:num?"
@@ -118,17 +115,12 @@ FIELDS = {
     "users": (
         "id:int first_name:str last_name:str email:str telephone:str? timezone:str? weekly_capacity:int?"
         " has_access_to_all_future_projects:bool? is_contractor:bool? is_active:bool"
-        " calendar_integration_enabled:bool?+ calendar_integration_source:str?+ employee_id:str?+"
-        f" can_create_projects:bool?+ default_hourly_rate:num?! cost_rate:num?! roles[str] access_roles[str]"
-        f" permissions_claims[str]?+ avatar_url:str? {_STAMPS}"
+        " calendar_integration_enabled:bool? calendar_integration_source:str? employee_id:str?"
+        f" can_create_projects:bool? default_hourly_rate:num?! cost_rate:num?! roles[str] access_roles[str]"
+        f" permissions_claims[str]? avatar_url:str? {_STAMPS}"
     ),
     "billable_rates": _RATE,
     "cost_rates": _RATE,
-    "project_assignments": (
-        f"id:int is_project_manager:bool is_active:bool use_default_rates:bool? budget:num? {_STAMPS}"
-        " hourly_rate:num? project{id:int name:str code:str? is_billable:bool+}"
-        f" {_PAYING_CLIENT} task_assignments[{_TASK_ASSIGNMENT_BODY} {_TASK}]"
-    ),
     "teammates": "id:int first_name:str? last_name:str? email:str?",
     "report_time_clients": f"client_id:int client_name:str? {_TIME_TOTALS}",
     "report_time_projects": f"project_id:int project_name:str? client_id:int? client_name:str? {_TIME_TOTALS}",
@@ -149,81 +141,3 @@ FIELDS = {
         " is_active:bool budget:num?! budget_spent:num?! budget_remaining:num?!"
     ),
 }
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One list: where it is, how it is paged, by what it can be filtered, and the key of its rows if not its name."""
-
-    name: str
-    path: str
-    style: str  # "cursor" or "page"
-    filters: str = ""
-    other_key: str = ""
-    per_page: int = 2000
-
-    @property
-    def key(self) -> str:
-        """The key of the rows in the answer."""
-        return self.other_key or self.name
-
-    @property
-    def fields(self) -> str:
-        """The name of the records in `FIELDS`."""
-        return self.key if self.key in FIELDS else self.name
-
-
-_TIME_FILTERS = "updated_since from to user_id client_id project_id task_id external_reference_id is_billed is_running"
-_SPAN = "from to"
-
-ENDPOINTS = (
-    Endpoint("clients", "/clients", "cursor", "updated_since is_active"),
-    Endpoint("contacts", "/contacts", "cursor", "updated_since client_id"),
-    Endpoint("invoices", "/invoices", "page", "updated_since from to client_id project_id state", per_page=100),
-    Endpoint("invoice_item_categories", "/invoice_item_categories", "cursor", "updated_since"),
-    Endpoint("invoice_messages", "/invoices/{parent}/messages", "cursor", "updated_since"),
-    Endpoint("invoice_payments", "/invoices/{parent}/payments", "cursor", "updated_since"),
-    Endpoint("estimates", "/estimates", "page", "updated_since from to client_id state"),
-    Endpoint("estimate_item_categories", "/estimate_item_categories", "cursor", "updated_since"),
-    Endpoint("estimate_messages", "/estimates/{parent}/messages", "cursor", "updated_since"),
-    Endpoint("expenses", "/expenses", "page", "updated_since from to user_id client_id project_id is_billed"),
-    Endpoint("expense_categories", "/expense_categories", "cursor", "updated_since is_active"),
-    Endpoint("tasks", "/tasks", "cursor", "updated_since is_active"),
-    Endpoint("time_entries", "/time_entries", "page", _TIME_FILTERS),
-    Endpoint("projects", "/projects", "cursor", "updated_since is_active client_id"),
-    Endpoint("user_assignments", "/user_assignments", "cursor", "updated_since user_id is_active"),
-    Endpoint("task_assignments", "/task_assignments", "cursor", "updated_since is_active"),
-    Endpoint(
-        "project_user_assignments",
-        "/projects/{parent}/user_assignments",
-        "page",
-        "updated_since user_id is_active",
-        other_key="user_assignments",
-    ),
-    Endpoint(
-        "project_task_assignments",
-        "/projects/{parent}/task_assignments",
-        "page",
-        "updated_since is_active",
-        other_key="task_assignments",
-    ),
-    Endpoint("roles", "/roles", "cursor"),
-    Endpoint("users", "/users", "cursor", "updated_since is_active"),
-    Endpoint("my_project_assignments", "/users/me/project_assignments", "page", other_key="project_assignments"),
-    Endpoint("project_assignments", "/users/{parent}/project_assignments", "cursor", "updated_since"),
-    Endpoint("billable_rates", "/users/{parent}/billable_rates", "cursor"),
-    Endpoint("cost_rates", "/users/{parent}/cost_rates", "cursor"),
-    Endpoint("teammates", "/users/{parent}/teammates", "cursor", per_page=100),
-    Endpoint("report_time_clients", "/reports/time/clients", "page", _SPAN, other_key="results"),
-    Endpoint("report_time_projects", "/reports/time/projects", "page", _SPAN, other_key="results"),
-    Endpoint("report_time_tasks", "/reports/time/tasks", "page", _SPAN, other_key="results"),
-    Endpoint("report_time_team", "/reports/time/team", "page", _SPAN, other_key="results"),
-    Endpoint("report_expenses_clients", "/reports/expenses/clients", "page", _SPAN, other_key="results"),
-    Endpoint("report_expenses_projects", "/reports/expenses/projects", "page", _SPAN, other_key="results"),
-    Endpoint("report_expenses_categories", "/reports/expenses/categories", "page", _SPAN, other_key="results"),
-    Endpoint("report_expenses_team", "/reports/expenses/team", "page", _SPAN, other_key="results"),
-    Endpoint("report_uninvoiced", "/reports/uninvoiced", "page", _SPAN, other_key="results"),
-    Endpoint("report_project_budget", "/reports/project_budget", "page", "is_active", other_key="results"),
-)
-
-BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}

@@ -1,29 +1,30 @@
-"""A deterministic agency: its people, clients, tasks and categories, and after them all that these do."""
+"""A made-up agency: first its users, clients, tasks and categories, then their projects, bills, expenses and time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.account.clock import stamp
+from emulator.account.state import State
+from emulator.account.timestamps import later, stamp
 from emulator.sample import names
 from emulator.sample.attendance import habits_of
 from emulator.sample.billing import build_estimates, build_invoices
-from emulator.sample.builder import FOUNDED, SIZES, Builder, later
+from emulator.sample.builder import FOUNDED, SIZES, Builder
 from emulator.sample.expenses import build_expenses
 from emulator.sample.projects import build_assignments, build_projects
 from emulator.sample.timesheets import build_timesheets
 
 if TYPE_CHECKING:
-    from emulator.account.state import Row, State
+    from emulator.account.state import Row
 
 _START = stamp(FOUNDED)
 
 
-def build(state: State, size: str, seed: int) -> None:
-    """Fill an empty state. Raises `ValueError` for an unknown size."""
+def build(size: str, seed: int) -> State:
+    """The rows of a new account. Raises `ValueError` for an unknown size."""
     if size not in SIZES:
         raise ValueError(f"no size {size!r}; sizes are {', '.join(SIZES)}")
-    builder = Builder(state, SIZES[size], seed)
+    builder = Builder(State(), SIZES[size], seed)
     _users(builder)
     _roles(builder)
     _clients(builder)
@@ -34,10 +35,11 @@ def build(state: State, size: str, seed: int) -> None:
     build_invoices(builder)
     build_expenses(builder)
     build_timesheets(builder)
+    return builder.state
 
 
 def _users(builder: Builder) -> None:
-    """The first user is the administrator, the next two are managers, the last has left."""
+    """The first user is the administrator, the next two are managers, the last one is archived."""
     count = builder.size.users
     access = [["administrator"], ["manager", "people_manager"], ["manager", *names.MANAGER_PERMISSIONS]]
     for i, created in enumerate(builder.moments(count, until=0.4)):
@@ -71,7 +73,7 @@ def _users(builder: Builder) -> None:
 
 
 def _rates(builder: Builder, table: str, user: Row, amount: float) -> None:
-    """One rate from the beginning on; for every second user another one that follows it."""
+    """One rate without a start date; for every second user it ends, and a second rate follows."""
     if user["id"] % 2:
         builder.put(table, user["created_at"], user["id"], amount=amount)
     else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from emulator.account.amounts import add_up, cents, line_item, settle
 from emulator.account.effects import ESTIMATE_EVENTS, INVOICE_EVENTS, happen
 from emulator.account.state import Row, State, full_name
+from emulator.account.timestamps import later, later_day
 from emulator.sample import names
-from emulator.sample.builder import later
 
 if TYPE_CHECKING:
     from emulator.sample.builder import Builder
@@ -97,8 +96,8 @@ def build_invoices(builder: Builder) -> None:
 def _dates(i: int, issued: str, billed_until: str) -> Row:
     """When an invoice is due, and for which time it is; some are for no time in particular."""
     term, days = (("net 30", 30), ("upon receipt", 0), ("custom", 21))[i % 3]
-    dates = {"issue_date": issued, "due_date": _day(issued, days), "payment_term": term}
-    begun = _day(billed_until, 1)
+    dates = {"issue_date": issued, "due_date": later_day(issued, days), "payment_term": term}
+    begun = later_day(billed_until, 1)
     return dates if i % 4 == 3 else {**dates, "period_start": begun, "period_end": max(issued, begun)}
 
 
@@ -214,7 +213,3 @@ def _client(builder: Builder, created: str) -> Row:
     clients = list(builder.state.tables["clients"].rows.values())
     begun = bisect_right(clients, created, key=lambda client: str(client["created_at"]))
     return clients[builder.chance.randrange(begun)]
-
-
-def _day(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

@@ -1,4 +1,4 @@
-"""What all parts of an account are built with."""
+"""The builder of a new account: its dates, its size and its random numbers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from emulator.account.clock import stamp
 from emulator.account.rows import new_row
 from emulator.account.state import Row, State
+from emulator.account.timestamps import stamp
 
 FOUNDED = datetime(2024, 3, 4, 7, 0, tzinfo=timezone.utc)
-BEGINNING = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)  # where the account's clock starts, after all its rows
-LAST_DAY = date(2026, 2, 27)  # of work before that
-LEFT = date(2025, 8, 29)  # when those who are archived today went
+BEGINNING = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)  # the start of the account's clock, after all its rows
+LAST_DAY = date(2026, 2, 27)  # the last day of work in a new account
+LEFT = date(2025, 8, 29)  # the last day of users that are archived
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ SIZES = {
 
 
 class Builder:
-    """What all parts of an account are built with: the state, the size and one source of chance."""
+    """The rows built so far, the account's size, and one source of random numbers."""
 
     def __init__(self, state: State, size: Size, seed: int) -> None:
         self.state = state
@@ -49,20 +49,15 @@ class Builder:
         self.chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
 
     def put(self, table: str, created: str, parent_id: int | None = None, /, **values: Any) -> Row:
-        """A new row; `updated_at` is `created_at` unless given."""
+        """Add a row; `updated_at` is `created_at` unless given."""
         row = new_row(self.state, table, {"created_at": created, "updated_at": created, **values})
         return self.state.put(table, row, parent_id)
 
     def moments(self, count: int, until: float, lean: float = 1.0) -> list[str]:
-        """So many moments in order, the first on the founding day, the last before that part of the two years.
+        """That many timestamps in order, from the founding day to the given part (0 to 1) of the two years.
 
-        With a lean below one the later months have more of them.
+        With a `lean` below 1 more of them fall into later months.
         """
         span = (BEGINNING - FOUNDED).total_seconds() * until
         offsets = sorted(int(self.chance.random() ** lean * span) for _ in range(count - 1))
         return [stamp(FOUNDED + timedelta(seconds=offset)) for offset in (0, *offsets)]
-
-
-def later(moment: str, **duration: float) -> str:
-    """A moment so much later, given by the parts of a `timedelta`."""
-    return stamp(datetime.fromisoformat(moment.replace("Z", "+00:00")) + timedelta(**duration))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from emulator.account.amounts import cents
+from emulator.account.timestamps import later_day
 from emulator.sample.billing import Invoiced
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def build_expenses(builder: Builder) -> None:
             units=units,
             total_cost=cents(units * category["unit_price"]) if category["unit_price"] else 12.5 + i % 40,
             billable=i % 5 != 4,
-            spent_date=(date.fromisoformat(created[:10]) - timedelta(days=i % 3)).isoformat(),
+            spent_date=later_day(created[:10], -(i % 3)),
         )
         if expense["spent_date"] < _FIRST_OPEN_DAY:
             reason = "The project is locked for this time period."

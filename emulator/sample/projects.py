@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from emulator.account.timestamps import later
 from emulator.sample import names
-from emulator.sample.builder import LEFT, later
+from emulator.sample.builder import LEFT
 
 if TYPE_CHECKING:
     from emulator.account.state import Row

@@ -1,4 +1,4 @@
-"""Harvest's two sites, the API and the identity service, as one application."""
+"""Harvest's API and its identity service, as one ASGI application."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from emulator.account.fields import ENDPOINTS
+from emulator.server.endpoints import ENDPOINTS
 from emulator.server.errors import NO_SUCH_PAGE, RefusedError, invalid_token, not_found
 from emulator.server.lists import page_of
-from emulator.server.middleware import JSON, Door
-from emulator.server.single_records import RECORDS, company, me, message_template, one_record
+from emulator.server.middleware import JSON, Middleware
+from emulator.server.single_records import company, me
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,37 +23,35 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request as Incoming
 
-    from emulator.harvest import Harvest
+    from emulator.server.hosted_account import HostedAccount
     from emulator.server.middleware import TransportOf
     from emulator.server.permissions import Reader
 
-    Answer = Callable[[Harvest, Reader, Incoming], bytes]
+    Answer = Callable[[HostedAccount, Reader, Incoming], bytes]
 
 
-def application(harvest: Harvest, transport_of: TransportOf) -> Door:
+def application(harvest: HostedAccount, transport_of: TransportOf) -> Middleware:
     """The ASGI application that answers from the account."""
     answers: list[tuple[str, Answer]] = [
         ("/company", company),
         ("/users/me", me),
-        ("/invoices/{parent}/messages/new", message_template),
         *((endpoint.path, partial(page_of, endpoint)) for endpoint in ENDPOINTS),
-        *((path, partial(one_record, table)) for table, path in RECORDS),
     ]
     routes = [
         Route("/api/v2/oauth2/token", _token(harvest), methods=["POST"]),
         Route("/api/v2/accounts", _accounts(harvest)),
-        *(Route(prefix + path, _api(harvest, answer)) for prefix in ("/v2", "/api/v2") for path, answer in answers),
+        *(Route(f"/v2{path}", _api(harvest, answer)) for path, answer in answers),
     ]
     handlers: dict[Any, Any] = {RefusedError: _refused, 404: _no_such_page, 405: _no_such_page}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return Door(app, harvest, transport_of)
+    return Middleware(app, harvest, transport_of)
 
 
-def _api(harvest: Harvest, answer: Answer) -> Callable[[Incoming], Awaitable[Response]]:
+def _api(harvest: HostedAccount, answer: Answer) -> Callable[[Incoming], Awaitable[Response]]:
     async def endpoint(incoming: Incoming) -> Response:
         if harvest.before_page is not None:
-            harvest.before_page(incoming.scope["emulator.arrival"])
+            harvest.before_page(incoming.scope["emulator.request"])
         with harvest.lock:
             reader = _reader(harvest, incoming)
             account_id = incoming.headers.get("harvest-account-id") or incoming.query_params.get("account_id")
@@ -67,8 +65,8 @@ def _api(harvest: Harvest, answer: Answer) -> Callable[[Incoming], Awaitable[Res
     return endpoint
 
 
-def _reader(harvest: Harvest, incoming: Incoming) -> Reader:
-    """Who asks. Raises `RefusedError` without a User-Agent or a valid token."""
+def _reader(harvest: HostedAccount, incoming: Incoming) -> Reader:
+    """The user of the token. Raises `RefusedError` for a request without a User-Agent or a valid token."""
     if not incoming.headers.get("user-agent"):
         raise RefusedError(400, {"message": "A User-Agent header is required"})
     scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
@@ -80,7 +78,7 @@ def _reader(harvest: Harvest, incoming: Incoming) -> Reader:
     return harvest.reader(user_id)
 
 
-def _accounts(harvest: Harvest) -> Callable[[Incoming], Awaitable[Response]]:
+def _accounts(harvest: HostedAccount) -> Callable[[Incoming], Awaitable[Response]]:
     async def endpoint(incoming: Incoming) -> Response:
         with harvest.lock:
             user = _reader(harvest, incoming).user
@@ -90,7 +88,7 @@ def _accounts(harvest: Harvest) -> Callable[[Incoming], Awaitable[Response]]:
     return endpoint
 
 
-def _token(harvest: Harvest) -> Callable[[Incoming], Awaitable[Response]]:
+def _token(harvest: HostedAccount) -> Callable[[Incoming], Awaitable[Response]]:
     async def endpoint(incoming: Incoming) -> Response:
         body = await incoming.body()
         try:

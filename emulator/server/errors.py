@@ -1,4 +1,4 @@
-"""Harvest's refusals: status, body and headers as observed."""
+"""Harvest's error answers, with status, body and headers as observed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class RefusedError(Exception):
-    """An answer that ends the request: a status, its JSON body and further headers."""
+    """Harvest answers the request with an error: a status, a JSON body and headers."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, body)
@@ -25,22 +25,22 @@ _CHALLENGE = 'Bearer realm="Rack::OAuth2 Protected Resources", ' + ", ".join(
 
 
 def invalid_token() -> RefusedError:
-    """The credentials or the account id do not open this account."""
+    """The token or the account id is wrong."""
     return RefusedError(401, _INVALID_TOKEN, {"WWW-Authenticate": _CHALLENGE})
 
 
 def not_authorized() -> RefusedError:
-    """The user's role may not read this."""
+    """The user may not read this."""
     return RefusedError(403, {"message": "Not authorized!"}, {"Hint": "Not authorized!"})
 
 
 def not_found() -> RefusedError:
-    """There is no such record."""
+    """The record does not exist."""
     return RefusedError(404, {"status": 404, "error": "Not Found"})
 
 
 def unprocessable(*messages: str) -> RefusedError:
-    """The request was understood and is not acceptable."""
+    """A parameter is missing or invalid."""
     return RefusedError(422, {"message": ", ".join(messages)})
 
 

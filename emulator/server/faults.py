@@ -1,4 +1,4 @@
-"""Faults on demand: what a network, a proxy or a server in trouble answers."""
+"""Faults on demand, as of a network, a proxy or a server in trouble."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from emulator.server.paging import page_number
 
 if TYPE_CHECKING:
-    from emulator.server.rate_limit import Request
+    from emulator.server.request_log import Request
 
 KINDS = ("status", "reset", "cut", "broken_json", "html", "slow", "hang")
 
 
 @dataclass
 class Fault:
-    """Which requests go wrong, how, and how many times more (None: always)."""
+    """Which requests fail, how, and how many more times (None: always)."""
 
     kind: str
     path: str
@@ -29,7 +29,7 @@ class Fault:
     seconds: float = 0.0
 
     def hits(self, request: Request) -> bool:
-        """Whether this request is one of those that go wrong."""
+        """Whether this request fails."""
         return (
             self.times != 0
             and re.search(self.path, request.path) is not None
@@ -39,12 +39,12 @@ class Fault:
 
 
 class Faults:
-    """The faults that wait for their request. The first that fits is taken."""
+    """The faults to come. A request gets the first one that matches it."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
-    def add(  # noqa: PLR0913 - each says another thing about the fault, and all but the path have names
+    def add(  # noqa: PLR0913 - each is a property of the fault, and all but the path are passed by name
         self,
         path: str = "",
         *,
@@ -57,29 +57,29 @@ class Faults:
         body: bytes | str = b"",
         seconds: float = 0.0,
     ) -> Fault:
-        """Let requests go wrong, `times` times, whose path matches the expression and that ask for that page.
+        """Make requests fail, `times` times (None: always): those whose path matches the regular expression.
 
-        Or for one with more entries than `larger_than`.
+        Given a `page`, only requests for that page; given `larger_than`, only those with a larger `per_page`.
 
-        Kinds: status (answer with that status, headers and body), reset (the connection, before any answer), cut
-        (the true answer, broken off in its middle), broken_json, html (both 200 unless a status is given),
-        slow (the true answer after `seconds`), hang (no answer).
+        Kinds: status (an answer with that status, headers and body), reset (the connection, before any answer),
+        cut (half of the true answer), broken_json and html (200 unless a status is given), slow (the true answer
+        after `seconds`), hang (no answer).
         """
         if kind not in KINDS:
             raise ValueError(f"no fault {kind!r}; kinds are {', '.join(KINDS)}")
         if kind == "status" and status is None:
-            raise ValueError("which status?")
+            raise ValueError("a fault of kind status needs a status")
         body = body.encode() if isinstance(body, str) else body
         fault = Fault(kind, path, page, larger_than, times, status or 200, headers or {}, body, seconds)
         self._waiting.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Let all go well again."""
+        """Remove all faults."""
         self._waiting.clear()
 
     def take(self, request: Request) -> Fault | None:
-        """The fault that this request meets, counted down; None for most."""
+        """The fault of this request, counted as used; None if it has none."""
         fault = next((fault for fault in self._waiting if fault.hits(request)), None)
         if fault and fault.times is not None:
             fault.times -= 1

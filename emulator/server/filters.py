@@ -1,4 +1,4 @@
-"""Query parameters that choose rows."""
+"""The query parameters that filter rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from emulator.account.clock import stamp
+from emulator.account.timestamps import stamp
 from emulator.server.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ _BUSINESS_DATE = {"invoices": "issue_date", "estimates": "issue_date"}
 
 
 def test_of(name: str, filters: str, params: Mapping[str, str], *, inclusive: bool) -> Test | None:
-    """One test for all the filters that the endpoint knows and the query holds; None when there is none.
+    """One test for all filters in the query that the endpoint knows; None if there are none.
 
-    Raises `RefusedError` where a value cannot be read.
+    Raises `RefusedError` if a value is invalid.
     """
     tests = [
         _test(name, key, value, inclusive=inclusive)
@@ -42,7 +42,7 @@ def _test(name: str, key: str, value: str, *, inclusive: bool) -> Test:
         return _since(value, inclusive=inclusive)
     if key in {"from", "to"}:
         field, limit = _BUSINESS_DATE.get(name, "spent_date"), business_date(value).isoformat()
-        # A row without a day is on none.
+        # A row without a date is never between two dates.
         return (
             (lambda row: (row[field] or "") >= limit)
             if key == "from"
@@ -67,12 +67,12 @@ def _since(value: str, *, inclusive: bool) -> Test:
     match = _MOMENT.fullmatch(value)
     try:
         if match is None:
-            raise ValueError(value)  # noqa: TRY301 - one door for what no date matches and what no calendar has
+            raise ValueError(value)  # noqa: TRY301 - one message for text that is no date and for a day that no month has
         zone = (match["zone"] or "Z").replace("Z", "+00:00")
         moment = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{zone[:3]}:{zone[-2:]}")
     except ValueError:
         raise RefusedError(400, {"message": "updated_since is not a valid date and time"}) from None
-    # Rows have whole seconds: at or after 10:00:00.5 is at or after 10:00:01, after it is after 10:00:00.
+    # Rows have whole seconds, so `>= 10:00:00.5` means `>= 10:00:01`, and `> 10:00:00.5` means `> 10:00:00`.
     has_part = bool((match["part"] or "").strip(".0"))
     limit = stamp(moment.astimezone(timezone.utc) + timedelta(seconds=has_part and inclusive))
     return (lambda row: row["updated_at"] >= limit) if inclusive else (lambda row: row["updated_at"] > limit)

@@ -1,4 +1,4 @@
-"""The account on a socket of this machine."""
+"""An HTTP server on this machine that answers from an account."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from starlette.types import Scope
     from typing_extensions import Self
 
-    from emulator.harvest import Harvest
+    from emulator.server.hosted_account import HostedAccount
 
 
 class Server:
-    """Answers from the account on 127.0.0.1 for as long as the `with` block lasts. Port 0 is any free one."""
+    """Serves an account on 127.0.0.1 for as long as the `with` block lasts. Port 0 means any free port."""
 
-    def __init__(self, harvest: Harvest, port: int = 0) -> None:
+    def __init__(self, harvest: HostedAccount, port: int = 0) -> None:
         self._harvest = harvest
         self._asked_port = port
         self.identity_url = ""
         self.api_url = ""
 
     def __enter__(self) -> Self:
-        """Listen; the urls are known from here on."""
+        """Listen. The URLs are known from here on."""
         listening = _listen(self._asked_port)
         self.identity_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self.api_url = f"{self.identity_url}/v2"
@@ -45,7 +45,7 @@ class Server:
 
 
 def _listen(port: int) -> socket.socket:
-    # With TCP named, asyncio sends small packets at once; without, every answer waits 40 ms for an acknowledgement.
+    # asyncio sets TCP_NODELAY only if the protocol is named. Without it every answer takes 40 ms longer.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -57,9 +57,9 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, which polls for its end and waits for its clients, without the polling and the waiting."""
+    """uvicorn, but it starts and stops at once: it neither polls for its end nor waits for its clients."""
 
-    def __init__(self, harvest: Harvest) -> None:
+    def __init__(self, harvest: HostedAccount) -> None:
         config = uvicorn.Config(
             application(harvest, self._transport_of),
             http="h11",
@@ -94,7 +94,7 @@ class _Uvicorn(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        if self.server_state.tasks:  # most end by themselves when their connection does; a slow answer does not
+        if self.server_state.tasks:  # most end with their connection; a slow answer does not
             _, slow = await asyncio.wait(self.server_state.tasks, timeout=0.05)
             for task in slow:
                 task.cancel()
@@ -104,6 +104,6 @@ class _Uvicorn(uvicorn.Server):
 
     def _transport_of(self, scope: Scope) -> asyncio.Transport:
         connections = self.server_state.connections
-        # A peer's address is unique among the connections that are open at one time.
+        # No two open connections have the same peer address.
         transports = (connection.transport for connection in connections)
         return next(each for each in transports if each.get_extra_info("peername") == tuple(scope["client"]))

@@ -1,4 +1,4 @@
-"""What each list answers to a reader."""
+"""The answer of each list: a page of the rows that the user may see and the filters choose."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from emulator.account.assignment_lists import project_assignments, teammates
-from emulator.account.fields import BY_NAME
 from emulator.account.reports import EXPENSES, TIME, budget_report, expense_report, time_report, uninvoiced_report
-from emulator.account.state import CHILDREN
+from emulator.server.endpoints import BY_NAME
 from emulator.server.errors import not_authorized, not_found, unprocessable
 from emulator.server.filters import business_date, test_of
 from emulator.server.paging import Page
@@ -18,9 +16,9 @@ from emulator.server.views import view_of
 if TYPE_CHECKING:
     from starlette.requests import Request as Incoming
 
-    from emulator.account.fields import Endpoint
     from emulator.account.state import Row
-    from emulator.harvest import Harvest
+    from emulator.server.endpoints import Endpoint
+    from emulator.server.hosted_account import HostedAccount
     from emulator.server.permissions import Reader
 
 _MODULES = (
@@ -30,44 +28,43 @@ _MODULES = (
 )
 
 
-def page_of(endpoint: Endpoint, harvest: Harvest, reader: Reader, incoming: Incoming) -> bytes:
+def page_of(endpoint: Endpoint, harvest: HostedAccount, reader: Reader, incoming: Incoming) -> bytes:
     """One page of a list, in its envelope."""
-    admit(endpoint.name, harvest, reader, incoming)
+    admit(endpoint.name, harvest, reader)
     params = dict(incoming.query_params)
     rows = _rows(endpoint, harvest, reader, incoming.path_params.get("parent", ""), params)
     page = Page(endpoint, rows, params, harvest.page_size_cap)
-    view = view_of(endpoint.fields, reader, harvest)
+    view = view_of(endpoint.name, reader, harvest)
     shown = [view(row) for row in page.rows] if view else page.rows
     url = f"{incoming.url.scheme}://{incoming.url.netloc}{incoming.url.path}"
     envelope = page.envelope(url, totals_in_the_middle=harvest.totals_in_the_middle)
     return orjson.dumps({endpoint.key: shown, **envelope})
 
 
-def admit(name: str, harvest: Harvest, reader: Reader, incoming: Incoming) -> None:
-    """Let the reader pass to an endpoint, or raise `RefusedError`: a module that is off, a role that may not."""
+def admit(name: str, harvest: HostedAccount, reader: Reader) -> None:
+    """Raise `RefusedError` if the endpoint's module is off or the user may not read it."""
     for module, names in _MODULES:
         if name.startswith(names) and module not in harvest.modules:
             raise not_found() if harvest.module_off_status == 404 else not_authorized()
-    is_own = name == "project_assignments" and incoming.path_params.get("parent") == str(reader.user["id"])
-    if not (is_own or reader.may_read(name)):
+    if not reader.may_read(name):
         raise not_authorized()
 
 
-def _rows(endpoint: Endpoint, harvest: Harvest, reader: Reader, parent: str, params: dict[str, str]) -> list[Row]:
-    """All rows of a list that the reader may see and the filters let through, in Harvest's order."""
+def _rows(endpoint: Endpoint, harvest: HostedAccount, reader: Reader, parent: str, params: dict[str, str]) -> list[Row]:
+    """All rows of a list that the user may see and the filters choose, in Harvest's order."""
     state = harvest.state
     if endpoint.name.startswith("report_"):
         return _report(endpoint.name, harvest, reader, params)
-    base = _base(endpoint, harvest, reader, parent)
+    rows = _all_rows(endpoint, harvest, parent)
     if harvest.rearrange is not None:
-        base = harvest.rearrange(endpoint.name, base)
-    sees = reader.sees(endpoint.key)
-    test = test_of(endpoint.key, endpoint.filters, params, inclusive=harvest.since_is_inclusive)
+        rows = harvest.rearrange(endpoint.name, rows)
+    sees = reader.sees(endpoint.name)
+    test = test_of(endpoint.name, endpoint.filters, params, inclusive=harvest.since_is_inclusive)
     if sees is None and test is None:
-        return base
+        return rows
 
     def chosen() -> list[Row]:
-        return [row for row in base if (test is None or test(row)) and (sees is None or sees(row))]
+        return [row for row in rows if (test is None or test(row)) and (sees is None or sees(row))]
 
     asked = tuple(sorted((key, value) for key, value in params.items() if key in endpoint.filters.split()))
     key = (endpoint.name, parent, asked, harvest.since_is_inclusive, reader.user["id"])
@@ -75,33 +72,19 @@ def _rows(endpoint: Endpoint, harvest: Harvest, reader: Reader, parent: str, par
     return found
 
 
-def _base(endpoint: Endpoint, harvest: Harvest, reader: Reader, parent: str) -> list[Row]:
-    state = harvest.state
-    if endpoint.name == "my_project_assignments":
-        return project_assignments(state, reader.user["id"])
+def _all_rows(endpoint: Endpoint, harvest: HostedAccount, parent: str) -> list[Row]:
+    """All rows of a list. Raises `RefusedError` if its parent does not exist or has no such list."""
     if "{parent}" not in endpoint.path:
-        return state.table(endpoint.name).listed()
-    parent_table = endpoint.path.split("/")[1]
-    parent_id = known(harvest, parent_table, parent)
-    if endpoint.name in CHILDREN:
-        return state.table(endpoint.name, parent_id).listed()
-    if endpoint.name == "project_assignments":
-        return project_assignments(state, parent_id)
-    if endpoint.name == "teammates":
-        if "manager" not in state.row("users", parent_id)["access_roles"]:
-            raise unprocessable("User must be a manager")
-        return teammates(state, parent_id)
-    return [row for row in state.table(endpoint.key).listed() if row["project"]["id"] == parent_id]
-
-
-def known(harvest: Harvest, table: str, text: str) -> int:
-    """The id, if the table has such a row. Raises `RefusedError`, 404, where it has none."""
-    if not text.isdecimal() or int(text) not in harvest.state.table(table).rows:
+        return harvest.state.table(endpoint.name).listed()
+    parents = harvest.state.table(endpoint.path.split("/")[1]).rows
+    if not parent.isdecimal() or int(parent) not in parents:
         raise not_found()
-    return int(text)
+    if endpoint.name == "teammates" and "manager" not in parents[int(parent)]["access_roles"]:
+        raise unprocessable("User must be a manager")
+    return harvest.rows_below(endpoint.name, int(parent))
 
 
-def _report(name: str, harvest: Harvest, reader: Reader, params: dict[str, str]) -> list[Row]:
+def _report(name: str, harvest: HostedAccount, reader: Reader, params: dict[str, str]) -> list[Row]:
     state = harvest.state
     projects = _projects_of(harvest, reader)
     if name == "report_project_budget":
@@ -122,7 +105,7 @@ def _report(name: str, harvest: Harvest, reader: Reader, params: dict[str, str])
     return uninvoiced_report(state, projects, entries, expenses, include_fixed_fee=include_fixed_fee)
 
 
-def _projects_of(harvest: Harvest, reader: Reader) -> list[Row]:
+def _projects_of(harvest: HostedAccount, reader: Reader) -> list[Row]:
     """The projects whose budget a user may see: an administrator all, others what they manage or is shared."""
     projects = harvest.state.table("projects").listed()
     if reader.is_administrator:
@@ -139,5 +122,5 @@ def _check_span(params: dict[str, str]) -> None:
         raise unprocessable("The report timeframe cannot exceed 1 year (365 days)")
 
 
-def _seen(harvest: Harvest, reader: Reader, table: str, span: dict[str, str]) -> list[Row]:
+def _seen(harvest: HostedAccount, reader: Reader, table: str, span: dict[str, str]) -> list[Row]:
     return _rows(BY_NAME[table], harvest, reader, "", span)

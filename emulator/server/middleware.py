@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: the log of arrivals, faults, latency, rate limits, the date."""
+"""What happens to every request around its answer: the log, latency, faults, rate limits and the `Date` header."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from emulator.server.rate_limit import Request
+from emulator.server.request_log import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from emulator.harvest import Harvest
     from emulator.server.faults import Fault
+    from emulator.server.hosted_account import HostedAccount
 
     TransportOf = Callable[[Scope], asyncio.Transport]
 
 JSON = "application/json; charset=utf-8"
 
 
-class Door:
-    """The application as the network sees it."""
+class Middleware:
+    """The application with its faults, limits and log."""
 
-    def __init__(self, app: ASGIApp, harvest: Harvest, transport_of: TransportOf) -> None:
+    def __init__(self, app: ASGIApp, harvest: HostedAccount, transport_of: TransportOf) -> None:
         self._app = app
         self._harvest = harvest
         self._transport_of = transport_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or break its connection."""
+        """Answer one request or break its connection."""
         harvest = self._harvest
-        arrival = _arrival(scope)
-        harvest.requests.append(arrival)
+        request = _request_of(scope)
+        harvest.requests.append(request)
         if harvest.latency:
             await asyncio.sleep(harvest.latency)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                arrival.status = message["status"]
+                request.status = message["status"]
                 if harvest.date_header:
                     date = format_datetime(harvest.clock.now(), usegmt=True).encode()
                     message = {**message, "headers": [*message["headers"], (b"date", date)]}
             await send(message)
 
-        scope["emulator.arrival"] = arrival
-        fault = harvest.faults.take(arrival)
-        wait = self._wait(arrival.path)
+        scope["emulator.request"] = request
+        fault = harvest.faults.take(request)
+        wait = self._wait(request.path)
         if fault is not None:
             await self._fail(fault, scope, receive, answer)
         elif wait:
@@ -65,7 +65,7 @@ class Door:
 
     def _wait(self, path: str) -> int:
         harvest = self._harvest
-        if not harvest.limits or "/v2/" not in path or path in IDENTITY_PATHS:
+        if not (harvest.limits and path.startswith("/v2/")):
             return 0
         if "/reports/" in path:
             return harvest.windows["reports"].wait(harvest.report_limit)
@@ -83,15 +83,15 @@ class Door:
             await asyncio.sleep(fault.seconds)
             await self._app(scope, receive, answer)
         elif fault.kind == "hang":
-            await _gone(receive)
+            await _disconnected(receive)
         elif fault.kind == "reset":
             _reset(self._transport_of(scope))
-            await _gone(receive)
+            await _disconnected(receive)
         else:
             await self._cut(scope, receive, answer)
 
     async def _cut(self, scope: Scope, receive: Receive, answer: Send) -> None:
-        """Send the true headers with the true length, half of the body, and close."""
+        """Send the headers of the whole answer and half of its body, and close the connection."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -102,13 +102,10 @@ class Door:
         await answer(messages[0])
         await answer({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         self._transport_of(scope).close()
-        await _gone(receive)
+        await _disconnected(receive)
 
 
-IDENTITY_PATHS = {"/api/v2/accounts", "/api/v2/oauth2/token"}
-
-
-def _arrival(scope: Scope) -> Request:
+def _request_of(scope: Scope) -> Request:
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
     return Request(scope["method"], scope["path"], query, headers, time.monotonic())
@@ -121,15 +118,15 @@ async def _respond(answer: Send, status: int, body: bytes, headers: dict[str, st
     await answer({"type": "http.response.body", "body": body})
 
 
-async def _gone(receive: Receive) -> None:
-    """Wait until the client has hung up."""
+async def _disconnected(receive: Receive) -> None:
+    """Wait until the client has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _reset(transport: asyncio.Transport) -> None:
-    """End the connection with RST in place of FIN."""
+    """Close the connection with RST instead of FIN."""
     sock: socket.socket = transport.get_extra_info("socket")
-    with suppress(OSError):  # the client may be gone already
+    with suppress(OSError):  # the client may have closed it already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

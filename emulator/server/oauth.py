@@ -1,4 +1,4 @@
-"""Tokens: personal ones, and those of OAuth2 with their end."""
+"""Personal access tokens, and the tokens of one OAuth2 application."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emulator.server.errors import RefusedError
 
 
 class OAuth:
-    """One OAuth2 application, and all tokens that open the account."""
+    """One OAuth2 application, and all valid tokens of the account."""
 
     def __init__(self, account_id: int, user_id: int) -> None:
         self.client_id = "emulated-client-id"
@@ -17,7 +17,7 @@ class OAuth:
         self.code = "emulated-authorization-code"
         self.refresh_token = f"{user_id}.rt.emulated-0"
         self.lifetime = timedelta(days=14)
-        self.rotate = False  # whether each refresh brings a new refresh token and ends the old one
+        self.rotate = False  # whether each refresh replaces the refresh token
         self._account_id = account_id
         self._user_id = user_id
         self._personal: dict[str, int] = {}
@@ -25,27 +25,27 @@ class OAuth:
         self._issued = 0
 
     def personal_token(self, user_id: int) -> str:
-        """A token of that user that never expires."""
+        """A personal access token of the user. It never expires."""
         token = f"{user_id}.pt.emulated"
         self._personal[token] = user_id
         return token
 
     def user_of(self, token: str, now: datetime) -> int | None:
-        """Whose valid token this is; None for any other."""
+        """The user of a valid token; None if the token is invalid."""
         if self._access.get(token, now) > now:
             return self._user_id
         return self._personal.get(token)
 
     def expire(self) -> None:
-        """End all access tokens at once. The refresh token stays valid."""
+        """Expire all access tokens. The refresh token stays valid."""
         self._access.clear()
 
     def expire_one(self, token: str) -> None:
-        """End one access token."""
+        """Expire one access token."""
         self._access.pop(token, None)
 
     def revoke(self) -> None:
-        """End everything that the user granted to the application."""
+        """Revoke the access tokens and the refresh token."""
         self._access.clear()
         self.refresh_token = ""
 

@@ -1,4 +1,4 @@
-"""Pages: which rows, and the envelope around them, in both of Harvest's styles."""
+"""Pages of rows and the envelope around them, in both of Harvest's paging styles: by cursor and by number."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from emulator.server.errors import unprocessable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emulator.account.fields import Endpoint
     from emulator.account.state import Row
+    from emulator.server.endpoints import Endpoint
 
 MAXIMUM = 2000
 
 
 class Page:
-    """One page of a list, as the query asks for it. Raises `RefusedError` for a size or cursor that is not valid."""
+    """The page of a list that a query asks for. Raises `RefusedError` for an invalid `per_page`, `page` or `cursor`."""
 
     def __init__(self, endpoint: Endpoint, rows: Sequence[Row], params: Mapping[str, str], cap: int) -> None:
         self._style = endpoint.style
-        self._kept = {key: value for key, value in params.items() if key not in _OURS}
+        self._query = {key: value for key, value in params.items() if key not in _NOT_COPIED}
         asked = _positive(params, "per_page", endpoint.per_page)
         if asked > MAXIMUM:
             raise unprocessable(f"per_page must be less than or equal to {MAXIMUM}")
@@ -43,7 +43,7 @@ class Page:
         self._has_next = start + self.size < self._total
 
     def envelope(self, url: str, *, totals_in_the_middle: bool) -> dict[str, Any]:
-        """What stands after the rows, in the observed order of keys."""
+        """The keys after the rows, in the observed order."""
         in_the_middle = self._cursor is not None and self._has_next
         number = self._number if not self._cursor else self._pages
         has_totals = totals_in_the_middle or not in_the_middle
@@ -69,11 +69,11 @@ class Page:
         return self._link(url, cursor=base64.b64encode(orjson.dumps(after)).decode(), ref="next_cursor")
 
     def _link(self, url: str, **own: str | int) -> str:
-        return f"{url}?{urlencode(sorted({**self._kept, 'per_page': self.size, **own}.items()))}"
+        return f"{url}?{urlencode(sorted({**self._query, 'per_page': self.size, **own}.items()))}"
 
 
-# Parameters that a link sets itself, or that are credentials and stay out of it.
-_OURS = {"page", "per_page", "cursor", "ref", "access_token", "account_id"}
+# Parameters that are not copied into a link: it sets them itself, or they are credentials.
+_NOT_COPIED = {"page", "per_page", "cursor", "ref", "access_token", "account_id"}
 
 
 def _positive(params: Mapping[str, str], key: str, default: int) -> int:
@@ -84,7 +84,7 @@ def _positive(params: Mapping[str, str], key: str, default: int) -> int:
 
 
 def page_number(params: Mapping[str, str]) -> int | None:
-    """Which page of its list a query asks for, also where it asks by cursor; None where that cannot be told."""
+    """The number of the page that a query asks for, by number or by cursor; None if the query is invalid."""
     if "cursor" in params:
         decoded = _decode(params["cursor"])
         return decoded["page"] if decoded else None
@@ -93,7 +93,7 @@ def page_number(params: Mapping[str, str]) -> int | None:
 
 
 def _place(row: Row) -> dict[str, Any]:
-    """What a row's place in a cursor list is known by: rates are listed by date, all else by id."""
+    """The sort key that a cursor holds: the date and id of a rate, the id of any other row."""
     rate = {"start_date": row["start_date"]} if "start_date" in row else {}
     return {**rate, "id": row["id"]}
 
@@ -103,7 +103,7 @@ def _key(place: Row) -> tuple[Any, ...]:
 
 
 def _position(rows: Sequence[Row], cursor: str) -> tuple[int, int]:
-    """Where the rows after the cursor begin, whether or not its own row is still there, and the page's number."""
+    """The index of the first row after the cursor, even if the cursor's row was deleted, and the page's number."""
     decoded = _decode(cursor)
     if decoded is None:
         raise unprocessable("cursor is not valid")

@@ -1,4 +1,4 @@
-"""Who may read what, by the access roles of the user whose token it is."""
+"""What a user may read, by access roles and assignments."""
 
 from __future__ import annotations
 
@@ -12,33 +12,29 @@ if TYPE_CHECKING:
 
 _INVOICES = {"managed_projects_invoice_drafter", "managed_projects_invoice_manager"}
 
-# What a manager's permission opens, beyond what everybody may read. Administrators read everything.
+# The permissions of managers that open a list. Administrators read everything.
 _OPENED_BY = {
     "clients": {"client_and_task_manager"},
     "contacts": {"client_and_task_manager"},
     "tasks": {"client_and_task_manager"},
     "invoices": _INVOICES,
     "invoice_messages": _INVOICES,
-    "invoice_message_template": _INVOICES,
     "invoice_payments": _INVOICES,
     "report_uninvoiced": _INVOICES,
     "estimates": {"estimates_manager"},
     "estimate_messages": {"estimates_manager"},
     "billable_rates": {"billable_rates_manager"},
 }
-_FOR_PROJECT_MANAGERS = {"invoice_item_categories", "projects", "task_assignments", "project_task_assignments"}
-_FOR_PEOPLE_MANAGERS = {"users", "project_assignments"}
-_FOR_EITHER = {"user_assignments", "project_user_assignments"}
-_FOR_ALL = {"time_entries", "expenses", "my_project_assignments", "users_me", "report_project_budget"}
+_FOR_PROJECT_MANAGERS = {"invoice_item_categories", "projects", "task_assignments"}
+_FOR_ALL = {"time_entries", "expenses", "users_me", "report_project_budget"}
 
-
-# Rates, and what is computed from them. What is left of a budget of money is withheld by its report.
+# Rates, and amounts computed from them. Budgets of money are hidden by their report.
 _RATES = {"default_hourly_rate", "billable_rate", "cost_rate", "currency", "billable_amount"}
 
 
 @dataclass(frozen=True)
 class Reader:
-    """The user behind a token, and how far their sight reaches."""
+    """The user of a request's token, with the projects and people that they manage."""
 
     user: Row
     managed_projects: frozenset[int]
@@ -46,16 +42,16 @@ class Reader:
 
     @property
     def is_administrator(self) -> bool:
-        """Whether all is open to this user."""
+        """Whether this user may read everything."""
         return "administrator" in self.user["access_roles"]
 
     @property
     def is_manager(self) -> bool:
-        """Whether this user manages something, short of everything."""
+        """Whether this user is a manager."""
         return "manager" in self.user["access_roles"]
 
     def may_read(self, name: str) -> bool:
-        """Whether the endpoint answers this user at all."""
+        """Whether this user may read the endpoint."""
         if self.is_administrator or name in _FOR_ALL or name.startswith(("report_time", "report_expenses")):
             return True
         if not self.is_manager:
@@ -63,18 +59,18 @@ class Reader:
         return (
             bool(_OPENED_BY.get(name, set()) & set(self.user["access_roles"]))
             or (name in _FOR_PROJECT_MANAGERS and bool(self.managed_projects))
-            or (name in _FOR_PEOPLE_MANAGERS and bool(self.teammates))
-            or (name in _FOR_EITHER and bool(self.managed_projects or self.teammates))
+            or (name == "users" and bool(self.teammates))
+            or (name == "user_assignments" and bool(self.managed_projects or self.teammates))
         )
 
     def may_see(self, field: str) -> bool:
-        """Whether a field that needs a right is sent to this user: rates, and what is computed from them."""
+        """Whether this user gets a field that needs a right: a rate, or an amount computed from it."""
         if self.is_administrator or field not in _RATES:
             return True
         return field != "cost_rate" and self.is_manager and "billable_rates_manager" in self.user["access_roles"]
 
     def sees(self, name: str) -> Callable[[Row], bool] | None:
-        """Which rows of a list this user gets; None for all of them."""
+        """The test that a row passes if this user gets it; None if the user gets all rows of the list."""
         if self.is_administrator or name not in _SCOPED:
             return None
         me, projects = self.user["id"], self.managed_projects if self.is_manager else frozenset()
@@ -92,7 +88,7 @@ _SCOPED = {"time_entries", "expenses", "user_assignments", "task_assignments", "
 
 
 def reader(state: State, user_id: int) -> Reader:
-    """The reader that a user is, by their present roles and assignments."""
+    """A user as the API sees them, by their present roles and assignments."""
 
     def made() -> Reader:
         managed = frozenset(

@@ -1,4 +1,4 @@
-"""How this account is set up, and which of several possible Harvests it is where Harvest's way is not known."""
+"""How an account is set up, and how Harvest behaves where its behaviour is not known."""
 
 from __future__ import annotations
 
@@ -9,38 +9,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.account.state import Row
-    from emulator.server.rate_limit import Request
+    from emulator.server.request_log import Request
 
-
-def _all_modules() -> set[str]:
-    return {"expense", "invoice", "estimate", "team", "approval"}
+MODULES = ("expense", "invoice", "estimate", "approval", "team")
 
 
 @dataclass(repr=False, eq=False)
 class Settings:
-    """Everything that a test may set, with the defaults of a plain account."""
+    """Everything that a test may set. The defaults are those of a plain account."""
 
     # The account.
-    modules: set[str] = field(default_factory=_all_modules)
+    modules: set[str] = field(default_factory=lambda: set(MODULES))
     clock_format: str = "12h"  # or "24h"
     week_start_day: str = "Monday"
-    wants_timestamps: bool = True
 
     # Where Harvest's behaviour is not known.
     module_off_status: int = 404  # or 403
     wrong_account_status: int = 401  # or 404
     since_is_inclusive: bool = True
     totals_in_the_middle: bool = True  # total_pages and total_entries on middle pages by cursor
-    sends_undocumented: bool = True
-    rearrange: Callable[[str, list[Row]], list[Row]] | None = None  # a list, by its name, as it comes instead
-    sends_user_flags: bool = False  # is_admin and the like, gone since 2022
+    rearrange: Callable[[str, list[Row]], list[Row]] | None = None  # from a list's name and rows: the rows as sent
 
-    # The line between client and server.
+    # Network and rate limits.
     page_size_cap: int = 2000
     date_header: bool = True
     latency: float = 0.0  # seconds for each request
-    limits: bool = False
+    limits: bool = False  # whether the rate limits are enforced
     general_limit: tuple[int, float] = (100, 15.0)  # requests, seconds
     report_limit: tuple[int, float] = (100, 900.0)
-    retry_after: bool = True
-    before_page: Callable[[Request], object] | None = None
+    retry_after: bool = True  # whether a 429 has the header
+    before_page: Callable[[Request], object] | None = None  # called before each answer of the API
