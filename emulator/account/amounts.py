@@ -1,4 +1,4 @@
-"""Amounts: of line items, invoices, estimates and hours."""
+"""Amounts of line items, invoices and estimates, and rounded hours."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 def cents(amount: float) -> float:
-    """An amount with two decimals, half a cent away from nothing."""
+    """An amount rounded to two decimals, half a cent away from zero."""
     return round(amount + math.copysign(1e-9, amount), 2)
 
 
 def rounded(hours: float) -> float:
-    """Hours as the account rounds them: up to the quarter."""
+    """Hours rounded up to the quarter, as the account is set."""
     return math.ceil(round(hours * 4, 6)) / 4
 
 
 def line_item(state: State, kind: str, quantity: float, unit_price: float, **more: object) -> Row:
-    """A line item without project, as estimates have it; of an invoice give its `project` too."""
+    """A line item of an estimate. An item of an invoice needs its `project` too (`more`)."""
     return {
         "id": state.new_id("line_items"),
         "kind": kind,
@@ -47,7 +47,7 @@ def add_up(bill: Row) -> None:
 
 
 def settle(state: State, invoice: Row) -> None:
-    """Set what is still due on an invoice, and whether it is paid, from its payments."""
+    """Set the due amount of an invoice, and whether it is paid, from its payments."""
     payments = state.table("invoice_payments", invoice["id"]).listed()
     invoice["due_amount"] = cents(invoice["amount"] - sum(payment["amount"] for payment in payments))
     if invoice["state"] == "open" and payments and invoice["due_amount"] <= 0:

@@ -1,4 +1,4 @@
-"""Adding, updating and deleting rows as Harvest does it, with the clock's moment as `updated_at`."""
+"""Adds, updates and deletes rows as Harvest does, with the given moment (`now`) as `updated_at`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARENT_KEYS = {table: f"{parent.removesuffix('s')}_id" for table, parent in CHIL
 
 
 def add(state: State, now: str, table: str, values: dict[str, Any]) -> Row:
-    """Create a row. Children name their parent: `invoice_id=...`."""
+    """Create a row. A child names its parent: `invoice_id=...`."""
     values = {"created_at": now, "updated_at": values.get("created_at", now), **values}
     parent_id = values.pop(PARENT_KEYS[table]) if table in CHILDREN else None
     if parent_id is not None and parent_id not in state.tables[CHILDREN[table]].rows:
@@ -27,7 +27,7 @@ def add(state: State, now: str, table: str, values: dict[str, Any]) -> Row:
 
 
 def update(state: State, now: str, table: str, row_id: int, values: dict[str, Any]) -> None:
-    """Set fields of a row; its `updated_at` moves to now unless it is among them."""
+    """Set fields of a row; its `updated_at` becomes `now` unless it is one of them."""
     row = state.row(table, row_id)
     before = derived_values.BEFORE_UPDATE.get(table)
     set_values(state, table, row, before(state, row, values) if before else values)
@@ -40,7 +40,7 @@ def update(state: State, now: str, table: str, row_id: int, values: dict[str, An
 
 
 def delete(state: State, now: str, table: str, row_id: int) -> None:
-    """Delete a row for good. Raises `ValueError` with Harvest's words where Harvest refuses."""
+    """Delete a row. Raises `ValueError` with Harvest's words if Harvest refuses."""
     row = state.row(table, row_id)
     before = removals.BEFORE_DELETE.get(table)
     if before:

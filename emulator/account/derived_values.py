@@ -1,4 +1,4 @@
-"""What a row takes from the rows that it belongs to, where the caller did not say it."""
+"""Values of a new or changed row that follow from the rows it refers to, unless the caller gives them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = dict[str, Any]
 
 
 def _filled(state: State, values: Values, **tables: str) -> Values:
-    """The values, and where one of the ids is not among them, the oldest row of its table that is not archived."""
+    """The values; an id that is not given is that of the oldest active row of its table."""
     return {name: _first(state, table) for name, table in tables.items() if name not in values} | values
 
 
@@ -31,7 +31,7 @@ def _administrator(state: State) -> Row:
 
 
 def assignment(state: State, table: str, field: str, project_id: int, other_id: int) -> int | None:
-    """The id of the assignment of a user or task (`field`) to a project, where there is one."""
+    """The id of the assignment of a user or task (`field`) to a project; None if there is none."""
 
     def index() -> dict[tuple[int, int], int]:
         rows = state.tables[table].rows.values()
@@ -78,7 +78,7 @@ def _bill(table: str, counts_from: int) -> Callable[[State, Values], Values]:
 
 
 def _line_items(state: State, table: str, items: Iterable[Row]) -> list[Row]:
-    """Whole line items, of what the caller said of each. Only those of invoices have a project."""
+    """Complete line items from the values given for each. Only line items of invoices have a project."""
     more = {"project": None} if table == "invoices" else {}
     return [
         {**line_item(state, "Service", item.get("quantity", 1.0), item.get("unit_price", 100.0), **more), **item}
@@ -95,8 +95,8 @@ def _changed_bill(table: str) -> Callable[[State, Row, Values], Values]:
     return prepared
 
 
-def place(state: State, values: Values, table: str) -> Values:
-    """For time and expenses: the client and the assignments that follow from project, user and task."""
+def with_client_and_assignments(state: State, values: Values, table: str) -> Values:
+    """The values of a time entry or expense, with the client and assignments of its project, user and task."""
     project, user = values["project_id"], values["user_id"]
     values = {"client_id": state.row("projects", project)["client"]["id"], **values}
     values = {"user_assignment_id": assignment(state, "user_assignments", "user", project, user), **values}
@@ -113,7 +113,7 @@ def _hours(values: Values) -> Values:
 
 
 def billable_rate(state: State, values: Values) -> float | None:
-    """What an hour of a placed time entry is worth: by project, task or person, as its project says."""
+    """The billable rate of a time entry: of its project, task or person, as the project is billed."""
     project = state.row("projects", values["project_id"])
     if not (values["billable"] and project["is_billable"]):
         return None
@@ -138,7 +138,7 @@ def _time_entry(state: State, values: Values) -> Values:
         rows = state.tables["task_assignments"].rows.values()
         tasks = [row["task"]["id"] for row in rows if row["project"]["id"] == values["project_id"]]
         values = {**values, "task_id": tasks[0]} if tasks else _filled(state, values, task_id="tasks")
-    values = place(state, _hours({"billable": True, **values}), "time_entries")
+    values = with_client_and_assignments(state, _hours({"billable": True, **values}), "time_entries")
     if values.get("is_running"):
         values = {"timer_started_at": values["created_at"], **values}
     project = state.row("projects", values["project_id"])
@@ -152,17 +152,17 @@ def _time_entry(state: State, values: Values) -> Values:
 
 def _expense(state: State, values: Values) -> Values:
     values = _filled(state, values, project_id="projects", user_id="users", expense_category_id="expense_categories")
-    return place(state, {"spent_date": values["created_at"][:10], **values}, "expenses")
+    return with_client_and_assignments(state, {"spent_date": values["created_at"][:10], **values}, "expenses")
 
 
 def _moved(table: str) -> Callable[[State, Row, Values], Values]:
-    """An update of a time entry or expense: a new project, user or task brings its own client and assignments."""
+    """For an update of a time entry or expense: a new project, user or task changes the client and assignments."""
 
     def prepared(state: State, row: Row, values: Values) -> Values:
         values = _hours(values)
         if values.keys() & {"project_id", "user_id", "task_id"}:
             keys = ("project", "user", "task") if table == "time_entries" else ("project", "user")
-            values = place(state, {f"{key}_id": row[key]["id"] for key in keys} | values, table)
+            values = with_client_and_assignments(state, {f"{key}_id": row[key]["id"] for key in keys} | values, table)
         return values
 
     return prepared

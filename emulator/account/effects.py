@@ -1,9 +1,9 @@
-"""What else moves at Harvest when a row is added or changed, and which `updated_at` moves with it.
+"""Which other rows change when a row is added or changed, and which of them get a new `updated_at` (a bump).
 
 Observed: a payment and a sending message bump their invoice; an invoice made from time bumps the entries and the
 client; a contact bumps its client; a new rate ends the one before. An assignment bumps neither user nor project, a
-reminder not its invoice, a rename only the row itself. Not known, and decided here: archiving a project or task bumps
-the entries that it locks, a rate that is valid now bumps its user, and a role's members are not bumped.
+reminder does not bump its invoice, and a rename bumps only the renamed row. Assumed: archiving a project or task bumps
+the entries that it locks, a rate that is valid now bumps its user, and a role does not bump its members.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ESTIMATE_EVENTS: dict[str, Row] = {
 _EVENT_TIMES = {"send": "sent_at", "close": "closed_at", "accept": "accepted_at", "decline": "declined_at"}
 
 
-def happen(bill: Row, events: dict[str, Row], event: str, when: str) -> None:
-    """Set what an event brings to an invoice or estimate: its state, the moment of it, `updated_at`."""
+def apply_event(bill: Row, events: dict[str, Row], event: str, when: str) -> None:
+    """Apply an event to an invoice or estimate: set its state, the time of the event and `updated_at`."""
     moment = {_EVENT_TIMES[event]: when} if event in _EVENT_TIMES else {}
     bill.update({**events[event], **moment, "updated_at": when})
 
@@ -80,7 +80,7 @@ def _message_added(state: State, message: Row, parent_id: int | None, _: dict[st
     if event is None and parent["state"] == "draft":
         event = "send"  # the first message of a draft sends it
     if event in events:
-        happen(parent, events, event, message["created_at"])
+        apply_event(parent, events, event, message["created_at"])
         state.changed(table, parent)
 
 
@@ -100,7 +100,7 @@ def _rate_added(table: str, user_field: str) -> Callable[[State, Row, int | None
 
 
 def roles_changed(state: State) -> None:
-    """The names of the roles of each user follow, without a bump."""
+    """Set the role names of each user, without a bump."""
     roles = sorted(state.tables["roles"].rows.values(), key=lambda role: str(role["name"]))
     for user in state.tables["users"].rows.values():
         user["roles"] = [role["name"] for role in roles if user["id"] in role["user_ids"]]
@@ -121,7 +121,7 @@ def _payment_updated(state: State, payment: Row, _: dict[str, Any], now: str) ->
 
 
 def payment_changed(state: State, invoice_id: int, now: str) -> None:
-    """What is due on the invoice changes with its payments, and bumps it."""
+    """Set the due amount and state of an invoice whose payments changed, and bump it."""
     invoice = state.row("invoices", invoice_id)
     settle(state, invoice)
     _bump(state, "invoices", invoice, now)
@@ -140,7 +140,7 @@ def _client_updated(state: State, client: Row, values: dict[str, Any], _: str) -
 
 
 def _project_updated(state: State, project: Row, values: dict[str, Any], now: str) -> None:
-    if "client_id" in values:  # its time and expenses follow, unannounced
+    if "client_id" in values:  # its time and expenses change too, without a bump
         client = state.reference("client_with_currency", values["client_id"])
         project["currency"] = client["currency"]
         for table in ("time_entries", "expenses"):

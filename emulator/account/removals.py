@@ -1,8 +1,7 @@
-"""What goes with a deleted row, what forgets it, and what Harvest refuses to delete.
+"""Which rows are deleted with a row, which lose their reference to it, and which rows Harvest refuses to delete.
 
-Deletes are hard. Not known, and decided here: deleting a payment or an invoice bumps the rows whose fields
-change by it, deleting a message, an assignment, an estimate or a user bumps nothing; the last administrator
-cannot be deleted.
+Assumed: deleting a payment or an invoice bumps the rows whose fields change; deleting a message, an assignment, an
+estimate or a user bumps nothing; the last administrator cannot be deleted.
 """
 
 from __future__ import annotations
@@ -65,8 +64,8 @@ def _user(state: State, user: Row) -> None:
         state.teammates[manager_id] = [user_id for user_id in teammates if user_id != user["id"]]
 
 
-def _forgotten_by(field: str, *tables: str, **values: Any) -> Callable[[State, Row, int | None, str], None]:
-    """What referred to the row refers to nothing; values that change by it bump what referred."""
+def _set_null(field: str, *tables: str, **values: Any) -> Callable[[State, Row, int | None, str], None]:
+    """Set references to the deleted row to null; given `values`, set them in the same rows and bump these."""
 
     def deleted(state: State, gone: Row, _: int | None, now: str) -> None:
         for table in tables:
@@ -91,13 +90,13 @@ BEFORE_DELETE: dict[str, Callable[[State, Row], None]] = {
     "projects": _project,
     "users": _user,
 }
-_FREE = {"is_billed": False, "is_locked": False, "locked_reason": None}
+_NOT_BILLED = {"is_billed": False, "is_locked": False, "locked_reason": None}
 AFTER_DELETE: dict[str, Callable[[State, Row, int | None, str], None]] = {
-    "invoices": _forgotten_by("invoice", "time_entries", "expenses", **_FREE),
-    "estimates": _forgotten_by("estimate", "invoices"),
-    "users": _forgotten_by("creator", "invoices", "estimates"),
-    "user_assignments": _forgotten_by("user_assignment", "time_entries", "expenses"),
-    "task_assignments": _forgotten_by("task_assignment", "time_entries"),
+    "invoices": _set_null("invoice", "time_entries", "expenses", **_NOT_BILLED),
+    "estimates": _set_null("estimate", "invoices"),
+    "users": _set_null("creator", "invoices", "estimates"),
+    "user_assignments": _set_null("user_assignment", "time_entries", "expenses"),
+    "task_assignments": _set_null("task_assignment", "time_entries"),
     "invoice_payments": _payment,
     "roles": lambda state, *_: roles_changed(state),
 }

@@ -1,7 +1,7 @@
-"""Reports, computed from the time and expenses that the reader may see.
+"""Reports, computed from the time entries and expenses that the user may see.
 
-Time counts in rounded hours. Amounts come one row for each subject and currency. A fixed fee project's time is worth
-nothing unless asked for; what is not invoiced of its fee is the fee less its invoices, which can be negative.
+Hours are rounded hours. A report has one row for each subject and currency. Time of a fixed fee project has no amount
+unless `include_fixed_fee` is set; its uninvoiced amount is the fee minus its invoices, and can be negative.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _person_with_capacity(state: State, row: Row) -> Row:
     return {**_person(state, row), **more}
 
 
-# What a report counts by: the field of the rows, the columns of the subject, and the column it is sorted by.
+# Of each report: the field to group rows by, the columns of a group, and the column to sort by.
 TIME: dict[str, tuple[str, Subject, str]] = {
     "report_time_clients": ("client", _client, "client_name"),
     "report_time_projects": ("project", _project, "project_name"),
@@ -65,7 +65,7 @@ EXPENSES: dict[str, tuple[str, Subject, str]] = {
 
 
 def time_report(name: str, state: State, entries: Iterable[Row], *, include_fixed_fee: bool) -> list[Row]:
-    """Hours and what they are worth, by client, project, task or person."""
+    """Hours and billable amounts by client, project, task or person."""
     field, subject, order = TIME[name]
     projects = state.tables["projects"].rows
     totals: dict[tuple[int, str], Row] = {}
@@ -84,7 +84,7 @@ def time_report(name: str, state: State, entries: Iterable[Row], *, include_fixe
 
 
 def expense_report(name: str, state: State, expenses: Iterable[Row]) -> list[Row]:
-    """What was spent, by client, project, category or person."""
+    """Expenses by client, project, category or person."""
     field, subject, order = EXPENSES[name]
     totals: dict[tuple[int, str], Row] = {}
     for expense in expenses:
@@ -99,7 +99,7 @@ def expense_report(name: str, state: State, expenses: Iterable[Row]) -> list[Row
 def uninvoiced_report(
     state: State, projects: Iterable[Row], entries: list[Row], expenses: list[Row], *, include_fixed_fee: bool
 ) -> list[Row]:
-    """What could still be invoiced, for every billable project, also where that is nothing."""
+    """What is not invoiced yet, for every billable project, even if that is nothing."""
     time, spent = _by_project(entries), _by_project(expenses)
     invoiced = _invoiced(state)
     rows = []
@@ -118,7 +118,7 @@ def uninvoiced_report(
         rows.append(
             {
                 **_client(state, project),
-                **_itself(project),
+                **_plain_project(project),
                 "currency": project["currency"],
                 "total_hours": sum(entry["rounded_hours"] for entry in here),
                 "uninvoiced_hours": sum(entry["rounded_hours"] for entry in open_time),
@@ -130,7 +130,7 @@ def uninvoiced_report(
 
 
 def budget_report(state: State, projects: Iterable[Row], month: str, *, sees_money: bool) -> list[Row]:
-    """What is left of each budget; of the month's budget where it is monthly. Projects without one are left out."""
+    """What is left of the budget of each project that has one; a monthly budget counts the given month only."""
     time = _by_project(state.tables["time_entries"].rows.values())
     spent = _by_project(state.tables["expenses"].rows.values())
     rows = []
@@ -151,14 +151,14 @@ def budget_report(state: State, projects: Iterable[Row], month: str, *, sees_mon
             used = sum(row["rounded_hours"] for row in counted(time))
         budget = (project["cost_budget"] if is_money else project["budget"]) or 0.0
         numbers = {"budget": budget, "budget_spent": used, "budget_remaining": budget - used}
-        named = {**_itself(project), **_client(state, project)}
+        named = {**_plain_project(project), **_client(state, project)}
         kept = {key: project[key] for key in ("budget_is_monthly", "budget_by", "is_active")}
         rows.append({**named, **kept, **(numbers if sees_money or not is_money else {})})
     return _in_order(rows, "client_name", "project_name")
 
 
-def _itself(project: Row) -> Row:
-    """A project's columns; unlike the reports of time and expenses without its code."""
+def _plain_project(project: Row) -> Row:
+    """A project's columns, with its name without the code that reports of time and expenses add."""
     return {"project_id": project["id"], "project_name": project["name"]}
 
 
@@ -179,10 +179,10 @@ def _invoiced(state: State) -> dict[int, float]:
 
 
 def _in_order(rows: Iterable[Row], *names: str) -> list[Row]:
-    """By name, small and capital letters alike, numbers with two decimals."""
+    """The rows sorted by name, regardless of case, with amounts rounded to two decimals."""
     exact = [{key: cents(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
 
-    def place(row: Row) -> tuple[Any, ...]:
+    def sort_key(row: Row) -> tuple[Any, ...]:
         return (*(str(row[name]).lower() for name in names), str(row.get("currency")))
 
-    return sorted(exact, key=place)
+    return sorted(exact, key=sort_key)

@@ -1,4 +1,4 @@
-"""What a row of each table holds when nobody says otherwise, and which of its fields are references."""
+"""The default values of each table's rows, and which of their fields are references."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from emulator.account.state import Row, State
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Of each table, the fields that refer to another row, with the shape of the reference. A row is made and changed
-# by ids: `client_id=7` sets `client`.
+# Of each table, the fields that refer to another row, with the shape of the reference. They are set by id:
+# `client_id=7` sets `client`.
 LINKS: dict[str, dict[str, str]] = {
     "contacts": {"client": "client"},
     "projects": {"client": "client_with_currency"},
@@ -76,7 +76,7 @@ DEFAULTS: dict[str, Row] = {
 
 
 def new_row(state: State, table: str, values: Mapping[str, Any]) -> Row:
-    """A whole row of the table: the values over the defaults, references by id resolved, lists its own."""
+    """A new row of the table: the defaults, overridden by the values. It shares no list with another row."""
     row = {**blank(table), **DEFAULTS[table]}
     row = {key: list(value) if isinstance(value, list) else value for key, value in row.items()}
     if table == "invoice_payments":
@@ -87,7 +87,7 @@ def new_row(state: State, table: str, values: Mapping[str, Any]) -> Row:
 
 
 def set_values(state: State, table: str, row: Row, values: Mapping[str, Any]) -> None:
-    """Set fields of a row; a reference is set by its id. Raises `TypeError` for a field that the table lacks."""
+    """Set fields of a row; a reference is set by its id. Raises `TypeError` for an unknown field."""
     for key, value in values.items():
         name = key.removesuffix("_id")
         shape = LINKS.get(table, {}).get(name)

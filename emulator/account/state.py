@@ -1,8 +1,7 @@
-"""The account's rows, in the shape in which the API sends them.
+"""The account's rows, as the API sends them.
 
-Rows hold references such as `client {id, name}` as dicts that all rows of that client share. So a rename is seen
-inside every other row at once, without moving their `updated_at`, as at Harvest; and a page of rows needs no work
-before it is written out as JSON.
+All rows of a client share one dict for their reference to it, such as `client {id, name}`. So a rename shows in all of
+them at once and leaves their `updated_at`, as at Harvest, and a page of rows is ready to be written as JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ CHILDREN = {
     "cost_rates": "users",
 }
 
-# The lowest id of each table; ids only grow, so the highest id is the newest row.
+# The id before the first one of each table. Ids only grow, so the row with the highest id is the newest.
 FIRST_IDS = {
     "clients": 9_104_211,
     "contacts": 7_350_118,
@@ -50,12 +49,11 @@ FIRST_IDS = {
 
 _ASSIGNMENT = "is_active created_at updated_at hourly_rate budget"
 
-# Every reference that rows hold: the table it points to, and what it shows of it.
+# Every shape of reference in a row: the table that it points to, and the fields that it shows.
 _SHAPES = {
     "client": ("clients", "id name"),
     "client_with_currency": ("clients", "id name currency"),
     "project": ("projects", "id name code"),
-    "project_with_billable": ("projects", "id name code is_billable"),
     "task": ("tasks", "id name"),
     "user": ("users", "id name"),
     "expense_category": ("expense_categories", "id name unit_price unit_name"),
@@ -75,7 +73,7 @@ _NEWEST_BY = {
 
 
 class Table:
-    """The rows of one list by id, and in the order in which Harvest lists them."""
+    """The rows of one list, by id and in Harvest's order."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -93,13 +91,13 @@ class Table:
             self._listed = rows
         return self._listed
 
-    def moved(self) -> None:
-        """Tell that a row came, went or changed its place."""
+    def reorder(self) -> None:
+        """Forget the order: a row was added, deleted or changed."""
         self._listed = None
 
 
 class State:
-    """All tables, the references between them, and what was computed from them since the last change."""
+    """All tables, the references between their rows, and values computed since the last change."""
 
     def __init__(self) -> None:
         self.tables = {name: Table(name) for name in FIRST_IDS if name not in CHILDREN and name != "line_items"}
@@ -117,7 +115,7 @@ class State:
         return self._ids[table]
 
     def table(self, name: str, parent_id: int | None = None) -> Table:
-        """A table of the account, or for a list of children that of one parent."""
+        """The table with that name; for a list of children, the table of one parent."""
         if name not in CHILDREN:
             return self.tables[name]
         if parent_id is None:
@@ -125,27 +123,27 @@ class State:
         return self._children[name].setdefault(parent_id, Table(name))
 
     def table_with(self, name: str, row_id: int) -> Table:
-        """The table that holds the row, whichever its parent."""
+        """The table that holds the row, whatever its parent."""
         return self.table(name, self.parents[name][row_id] if name in CHILDREN else None)
 
     def row(self, name: str, row_id: int) -> Row:
-        """The row itself, not a copy. Raises `KeyError` where there is none."""
+        """The row itself, not a copy. Raises `KeyError` if it does not exist."""
         return self.table_with(name, row_id).rows[row_id]
 
     def put(self, name: str, row: Row, parent_id: int | None = None) -> Row:
-        """Add a row as it is."""
+        """Add a complete row. It changes no other row."""
         table = self.table(name, parent_id)
         table.rows[row["id"]] = row
         if parent_id is not None:
             self.parents[name][row["id"]] = parent_id
         if row.get("is_running"):
             self.running.add(row["id"])
-        table.moved()
+        table.reorder()
         self._computed.clear()
         return row
 
     def drop(self, name: str, row_id: int) -> Row:
-        """Take a row away without a trace."""
+        """Remove a row and its children. It changes no other row."""
         table = self.table_with(name, row_id)
         row = table.rows.pop(row_id)
         self.parents.get(name, {}).pop(row_id, None)
@@ -153,21 +151,21 @@ class State:
         for child in (child for child, parent in CHILDREN.items() if parent == name):
             for child_id in self._children[child].pop(row_id, Table(child)).rows:
                 del self.parents[child][child_id]
-        table.moved()
+        table.reorder()
         self._computed.clear()
         return row
 
     def changed(self, name: str, row: Row) -> None:
-        """Tell that fields of a row were set, so that its references, and its place, follow."""
+        """Update the references to a row whose fields were set, and the order of its list."""
         for shape, reference in self._references.get((name, row["id"]), {}).items():
             reference.update(_shown(row, SHAPES[shape][1]))
         if name == "time_entries":
             (self.running.add if row["is_running"] else self.running.discard)(row["id"])
-        self.table_with(name, row["id"]).moved()
+        self.table_with(name, row["id"]).reorder()
         self._computed.clear()
 
     def reference(self, shape: str, row_id: int) -> Row:
-        """The one dict that stands for a row inside other rows."""
+        """The dict that all other rows share as their reference to the row."""
         table, fields = SHAPES[shape]
         made = self._references.setdefault((table, row_id), {})
         if shape not in made:
@@ -175,14 +173,14 @@ class State:
         return made[shape]
 
     def computed(self, key: Any, compute: Callable[[], Any]) -> Any:
-        """What `compute` returns, remembered under `key` until the account changes."""
+        """The result of `compute`, kept under `key` until the account changes."""
         if key not in self._computed:
             self._computed[key] = compute()
         return self._computed[key]
 
 
 def full_name(user: Row) -> str:
-    """The name of a user as other rows show it."""
+    """The name of a user as references show it."""
     return f"{user['first_name']} {user['last_name']}"
 
 

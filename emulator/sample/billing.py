@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
 from emulator.account.amounts import add_up, cents, line_item, settle
-from emulator.account.effects import ESTIMATE_EVENTS, INVOICE_EVENTS, happen
+from emulator.account.effects import ESTIMATE_EVENTS, INVOICE_EVENTS, apply_event
 from emulator.account.state import Row, State, full_name
 from emulator.account.timestamps import later, later_day
 from emulator.sample import names
@@ -58,7 +58,7 @@ def build_estimates(builder: Builder) -> None:
             when = later(created, days=days)
             builder.put("estimate_messages", when, estimate["id"], **_message(builder.state, estimate, event))
             if event in ESTIMATE_EVENTS:
-                happen(estimate, ESTIMATE_EVENTS, event, when)
+                apply_event(estimate, ESTIMATE_EVENTS, event, when)
 
 
 def build_invoices(builder: Builder) -> None:
@@ -111,7 +111,7 @@ def _invoice_event(builder: Builder, invoice: Row, event: str | None, when: str)
         return
     builder.put("invoice_messages", when, invoice["id"], **_message(state, invoice, event))
     if event in INVOICE_EVENTS:
-        happen(invoice, INVOICE_EVENTS, event, when)
+        apply_event(invoice, INVOICE_EVENTS, event, when)
 
 
 def _payment(builder: Builder, invoice: Row, amount: float, when: str) -> None:

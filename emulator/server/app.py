@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from emulator.server.hosted_account import HostedAccount
     from emulator.server.middleware import TransportOf
-    from emulator.server.permissions import Reader
+    from emulator.server.permissions import ApiUser
 
-    Answer = Callable[[HostedAccount, Reader, Incoming], bytes]
+    Answer = Callable[[HostedAccount, ApiUser, Incoming], bytes]
 
 
 def application(harvest: HostedAccount, transport_of: TransportOf) -> Middleware:
@@ -53,19 +53,19 @@ def _api(harvest: HostedAccount, answer: Answer) -> Callable[[Incoming], Awaitab
         if harvest.before_page is not None:
             harvest.before_page(incoming.scope["emulator.request"])
         with harvest.lock:
-            reader = _reader(harvest, incoming)
+            user = _user_of(harvest, incoming)
             account_id = incoming.headers.get("harvest-account-id") or incoming.query_params.get("account_id")
             if not account_id:
                 raise invalid_token()
             if account_id != str(harvest.account_id):
                 raise invalid_token() if harvest.wrong_account_status == 401 else not_found()
             harvest.tick()
-            return Response(answer(harvest, reader, incoming), media_type=JSON)
+            return Response(answer(harvest, user, incoming), media_type=JSON)
 
     return endpoint
 
 
-def _reader(harvest: HostedAccount, incoming: Incoming) -> Reader:
+def _user_of(harvest: HostedAccount, incoming: Incoming) -> ApiUser:
     """The user of the token. Raises `RefusedError` for a request without a User-Agent or a valid token."""
     if not incoming.headers.get("user-agent"):
         raise RefusedError(400, {"message": "A User-Agent header is required"})
@@ -75,13 +75,13 @@ def _reader(harvest: HostedAccount, incoming: Incoming) -> Reader:
     user_id = harvest.oauth.user_of(token, harvest.clock.now())
     if user_id is None:
         raise invalid_token()
-    return harvest.reader(user_id)
+    return harvest.api_user(user_id)
 
 
 def _accounts(harvest: HostedAccount) -> Callable[[Incoming], Awaitable[Response]]:
     async def endpoint(incoming: Incoming) -> Response:
         with harvest.lock:
-            user = _reader(harvest, incoming).user
+            user = _user_of(harvest, incoming).row
             shown = {key: user[key] for key in ("id", "first_name", "last_name", "email")}
             return Response(orjson.dumps({"user": shown, "accounts": harvest.accounts}), media_type=JSON)
 

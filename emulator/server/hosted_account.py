@@ -9,7 +9,7 @@ import orjson
 from emulator.account.account import Account
 from emulator.server.faults import Faults
 from emulator.server.oauth import OAuth
-from emulator.server.permissions import Reader, reader
+from emulator.server.permissions import ApiUser, api_user
 from emulator.server.rate_limit import Window
 from emulator.server.settings import Settings
 from emulator.server.views import view_of
@@ -62,9 +62,9 @@ class HostedAccount(Account, Settings):
                 self.update("users", user["id"], bump=False, access_roles=["manager", *permissions])
             return self.oauth.personal_token(user["id"])
 
-    def reader(self, user_id: int) -> Reader:
+    def api_user(self, user_id: int) -> ApiUser:
         """The user with the roles and assignments of now."""
-        return reader(self.state, user_id)
+        return api_user(self.state, user_id)
 
     def _user(self, role: str) -> Row:
         for user in self.state.table("users").rows.values():
@@ -73,6 +73,6 @@ class HostedAccount(Account, Settings):
         raise ValueError(f"no active user is {role!r}; roles are administrator, manager and member")
 
     def _sent(self, name: str, rows: list[Row]) -> list[Row]:
-        view = view_of(name, self.reader(self._user("administrator")["id"]), self)
+        view = view_of(name, self.api_user(self._user("administrator")["id"]), self)
         sent: list[Row] = orjson.loads(orjson.dumps([view(row) for row in rows] if view else rows))
         return sent

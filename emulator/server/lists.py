@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emulator.account.state import Row
     from emulator.server.endpoints import Endpoint
     from emulator.server.hosted_account import HostedAccount
-    from emulator.server.permissions import Reader
+    from emulator.server.permissions import ApiUser
 
 _MODULES = (
     ("expense", ("expenses", "expense_categories", "report_expenses")),
@@ -28,37 +28,37 @@ _MODULES = (
 )
 
 
-def page_of(endpoint: Endpoint, harvest: HostedAccount, reader: Reader, incoming: Incoming) -> bytes:
+def page_of(endpoint: Endpoint, harvest: HostedAccount, user: ApiUser, incoming: Incoming) -> bytes:
     """One page of a list, in its envelope."""
-    admit(endpoint.name, harvest, reader)
+    admit(endpoint.name, harvest, user)
     params = dict(incoming.query_params)
-    rows = _rows(endpoint, harvest, reader, incoming.path_params.get("parent", ""), params)
+    rows = _rows(endpoint, harvest, user, incoming.path_params.get("parent", ""), params)
     page = Page(endpoint, rows, params, harvest.page_size_cap)
-    view = view_of(endpoint.name, reader, harvest)
+    view = view_of(endpoint.name, user, harvest)
     shown = [view(row) for row in page.rows] if view else page.rows
     url = f"{incoming.url.scheme}://{incoming.url.netloc}{incoming.url.path}"
     envelope = page.envelope(url, totals_in_the_middle=harvest.totals_in_the_middle)
     return orjson.dumps({endpoint.key: shown, **envelope})
 
 
-def admit(name: str, harvest: HostedAccount, reader: Reader) -> None:
+def admit(name: str, harvest: HostedAccount, user: ApiUser) -> None:
     """Raise `RefusedError` if the endpoint's module is off or the user may not read it."""
     for module, names in _MODULES:
         if name.startswith(names) and module not in harvest.modules:
             raise not_found() if harvest.module_off_status == 404 else not_authorized()
-    if not reader.may_read(name):
+    if not user.may_read(name):
         raise not_authorized()
 
 
-def _rows(endpoint: Endpoint, harvest: HostedAccount, reader: Reader, parent: str, params: dict[str, str]) -> list[Row]:
+def _rows(endpoint: Endpoint, harvest: HostedAccount, user: ApiUser, parent: str, params: dict[str, str]) -> list[Row]:
     """All rows of a list that the user may see and the filters choose, in Harvest's order."""
     state = harvest.state
     if endpoint.name.startswith("report_"):
-        return _report(endpoint.name, harvest, reader, params)
+        return _report(endpoint.name, harvest, user, params)
     rows = _all_rows(endpoint, harvest, parent)
     if harvest.rearrange is not None:
         rows = harvest.rearrange(endpoint.name, rows)
-    sees = reader.sees(endpoint.name)
+    sees = user.sees(endpoint.name)
     test = test_of(endpoint.name, endpoint.filters, params, inclusive=harvest.since_is_inclusive)
     if sees is None and test is None:
         return rows
@@ -67,7 +67,7 @@ def _rows(endpoint: Endpoint, harvest: HostedAccount, reader: Reader, parent: st
         return [row for row in rows if (test is None or test(row)) and (sees is None or sees(row))]
 
     asked = tuple(sorted((key, value) for key, value in params.items() if key in endpoint.filters.split()))
-    key = (endpoint.name, parent, asked, harvest.since_is_inclusive, reader.user["id"])
+    key = (endpoint.name, parent, asked, harvest.since_is_inclusive, user.row["id"])
     found: list[Row] = state.computed(key, chosen)
     return found
 
@@ -84,33 +84,33 @@ def _all_rows(endpoint: Endpoint, harvest: HostedAccount, parent: str) -> list[R
     return harvest.rows_below(endpoint.name, int(parent))
 
 
-def _report(name: str, harvest: HostedAccount, reader: Reader, params: dict[str, str]) -> list[Row]:
+def _report(name: str, harvest: HostedAccount, user: ApiUser, params: dict[str, str]) -> list[Row]:
     state = harvest.state
-    projects = _projects_of(harvest, reader)
+    projects = _projects_of(harvest, user)
     if name == "report_project_budget":
         test = test_of("projects", "is_active", params, inclusive=True)
         chosen = [project for project in projects if test is None or test(project)]
         month = harvest.clock.now().strftime("%Y-%m")
-        return budget_report(state, chosen, month, sees_money=reader.may_see("billable_amount"))
+        return budget_report(state, chosen, month, sees_money=user.may_see("billable_amount"))
     _check_span(params)
     span = {key: params[key] for key in ("from", "to")}
     include_fixed_fee = params.get("include_fixed_fee", str(name == "report_uninvoiced").lower()) == "true"
     if name in TIME:
-        entries = _seen(harvest, reader, "time_entries", span)
+        entries = _seen(harvest, user, "time_entries", span)
         return time_report(name, state, entries, include_fixed_fee=include_fixed_fee)
-    expenses = _seen(harvest, reader, "expenses", span)
+    expenses = _seen(harvest, user, "expenses", span)
     if name in EXPENSES:
         return expense_report(name, state, expenses)
-    entries = _seen(harvest, reader, "time_entries", span)
+    entries = _seen(harvest, user, "time_entries", span)
     return uninvoiced_report(state, projects, entries, expenses, include_fixed_fee=include_fixed_fee)
 
 
-def _projects_of(harvest: HostedAccount, reader: Reader) -> list[Row]:
+def _projects_of(harvest: HostedAccount, user: ApiUser) -> list[Row]:
     """The projects whose budget a user may see: an administrator all, others what they manage or is shared."""
     projects = harvest.state.table("projects").listed()
-    if reader.is_administrator:
+    if user.is_administrator:
         return projects
-    managed = reader.managed_projects if reader.is_manager else frozenset()
+    managed = user.managed_projects if user.is_manager else frozenset()
     return [project for project in projects if project["id"] in managed or project["show_budget_to_all"]]
 
 
@@ -122,5 +122,5 @@ def _check_span(params: dict[str, str]) -> None:
         raise unprocessable("The report timeframe cannot exceed 1 year (365 days)")
 
 
-def _seen(harvest: HostedAccount, reader: Reader, table: str, span: dict[str, str]) -> list[Row]:
-    return _rows(BY_NAME[table], harvest, reader, "", span)
+def _seen(harvest: HostedAccount, user: ApiUser, table: str, span: dict[str, str]) -> list[Row]:
+    return _rows(BY_NAME[table], harvest, user, "", span)

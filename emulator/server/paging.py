@@ -65,7 +65,7 @@ class Page:
     def _next(self, url: str) -> str:
         if self._style == "page":
             return self._link(url, page=self._number + 1, ref="next")
-        after = {"after": _place(self.rows[-1]), "page": self._number + 1}
+        after = {"after": _cursor_values(self.rows[-1]), "page": self._number + 1}
         return self._link(url, cursor=base64.b64encode(orjson.dumps(after)).decode(), ref="next_cursor")
 
     def _link(self, url: str, **own: str | int) -> str:
@@ -92,14 +92,14 @@ def page_number(params: Mapping[str, str]) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _place(row: Row) -> dict[str, Any]:
+def _cursor_values(row: Row) -> dict[str, Any]:
     """The sort key that a cursor holds: the date and id of a rate, the id of any other row."""
     rate = {"start_date": row["start_date"]} if "start_date" in row else {}
     return {**rate, "id": row["id"]}
 
 
-def _key(place: Row) -> tuple[Any, ...]:
-    return (place["start_date"] or "", place["id"]) if "start_date" in place else (-place["id"],)
+def _key(values: Row) -> tuple[Any, ...]:
+    return (values["start_date"] or "", values["id"]) if "start_date" in values else (-values["id"],)
 
 
 def _position(rows: Sequence[Row], cursor: str) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _position(rows: Sequence[Row], cursor: str) -> tuple[int, int]:
     decoded = _decode(cursor)
     if decoded is None:
         raise unprocessable("cursor is not valid")
-    return bisect_right(rows, _key(decoded["after"]), key=lambda row: _key(_place(row))), decoded["page"]
+    return bisect_right(rows, _key(decoded["after"]), key=lambda row: _key(_cursor_values(row))), decoded["page"]
 
 
 def _decode(cursor: str) -> dict[str, Any] | None:

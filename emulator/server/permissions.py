@@ -33,22 +33,22 @@ _RATES = {"default_hourly_rate", "billable_rate", "cost_rate", "currency", "bill
 
 
 @dataclass(frozen=True)
-class Reader:
+class ApiUser:
     """The user of a request's token, with the projects and people that they manage."""
 
-    user: Row
+    row: Row
     managed_projects: frozenset[int]
     teammates: frozenset[int]
 
     @property
     def is_administrator(self) -> bool:
         """Whether this user may read everything."""
-        return "administrator" in self.user["access_roles"]
+        return "administrator" in self.row["access_roles"]
 
     @property
     def is_manager(self) -> bool:
         """Whether this user is a manager."""
-        return "manager" in self.user["access_roles"]
+        return "manager" in self.row["access_roles"]
 
     def may_read(self, name: str) -> bool:
         """Whether this user may read the endpoint."""
@@ -57,7 +57,7 @@ class Reader:
         if not self.is_manager:
             return False
         return (
-            bool(_OPENED_BY.get(name, set()) & set(self.user["access_roles"]))
+            bool(_OPENED_BY.get(name, set()) & set(self.row["access_roles"]))
             or (name in _FOR_PROJECT_MANAGERS and bool(self.managed_projects))
             or (name == "users" and bool(self.teammates))
             or (name == "user_assignments" and bool(self.managed_projects or self.teammates))
@@ -67,13 +67,13 @@ class Reader:
         """Whether this user gets a field that needs a right: a rate, or an amount computed from it."""
         if self.is_administrator or field not in _RATES:
             return True
-        return field != "cost_rate" and self.is_manager and "billable_rates_manager" in self.user["access_roles"]
+        return field != "cost_rate" and self.is_manager and "billable_rates_manager" in self.row["access_roles"]
 
     def sees(self, name: str) -> Callable[[Row], bool] | None:
         """The test that a row passes if this user gets it; None if the user gets all rows of the list."""
         if self.is_administrator or name not in _SCOPED:
             return None
-        me, projects = self.user["id"], self.managed_projects if self.is_manager else frozenset()
+        me, projects = self.row["id"], self.managed_projects if self.is_manager else frozenset()
         users = (self.teammates if self.is_manager else frozenset()) | {me}
         if name == "users":
             return lambda row: row["id"] in users
@@ -87,16 +87,16 @@ class Reader:
 _SCOPED = {"time_entries", "expenses", "user_assignments", "task_assignments", "projects", "users"}
 
 
-def reader(state: State, user_id: int) -> Reader:
+def api_user(state: State, user_id: int) -> ApiUser:
     """A user as the API sees them, by their present roles and assignments."""
 
-    def made() -> Reader:
+    def made() -> ApiUser:
         managed = frozenset(
             row["project"]["id"]
             for row in state.tables["user_assignments"].rows.values()
             if row["user"]["id"] == user_id and row["is_project_manager"] and row["is_active"]
         )
-        return Reader(state.row("users", user_id), managed, frozenset(state.teammates.get(user_id, ())))
+        return ApiUser(state.row("users", user_id), managed, frozenset(state.teammates.get(user_id, ())))
 
-    found: Reader = state.computed(("reader", user_id), made)
+    found: ApiUser = state.computed(("api_user", user_id), made)
     return found

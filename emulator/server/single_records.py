@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from emulator.account.state import Row
     from emulator.server.hosted_account import HostedAccount
-    from emulator.server.permissions import Reader
+    from emulator.server.permissions import ApiUser
 
 
-def me(harvest: HostedAccount, reader: Reader, _: Incoming) -> bytes:
+def me(harvest: HostedAccount, user: ApiUser, _: Incoming) -> bytes:
     """The user of the token."""
-    admit("users_me", harvest, reader)
-    view = view_of("users", reader, harvest)
-    return orjson.dumps(view(reader.user) if view else reader.user)
+    admit("users_me", harvest, user)
+    view = view_of("users", user, harvest)
+    return orjson.dumps(view(user.row) if view else user.row)
 
 
-def company(harvest: HostedAccount, reader: Reader, _: Incoming) -> bytes:
+def company(harvest: HostedAccount, user: ApiUser, _: Incoming) -> bytes:
     """The company, which has neither id nor timestamps."""
-    admit("company", harvest, reader)
+    admit("company", harvest, user)
     return orjson.dumps(company_row(harvest))
 
 

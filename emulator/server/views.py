@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.account.state import Row
-    from emulator.server.permissions import Reader
+    from emulator.server.permissions import ApiUser
     from emulator.server.settings import Settings
 
     View = Callable[[Row], Row]
 
 
-def view_of(name: str, reader: Reader, settings: Settings) -> View | None:
+def view_of(name: str, user: ApiUser, settings: Settings) -> View | None:
     """The function that turns a row of that name into the record that this user gets; None if it is the row itself."""
     has_24_hours = name == "time_entries" and settings.clock_format == "24h"
-    hidden = {key for key, field in fields_of(name).items() if field.needs_right and not reader.may_see(key)}
+    hidden = {key for key, field in fields_of(name).items() if field.needs_right and not user.may_see(key)}
     if not (has_24_hours or hidden):
         return None
 
