@@ -1,4 +1,4 @@
-"""Checks records against the contract."""
+"""Checks records against the documented fields."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "num": (int, float), "
 
 
 def differences(record: dict[str, Any], fields: dict[str, Field], at: str = "") -> list[str]:
-    """Where a record is not what the contract says: keys missing or unknown, values of a wrong type or form."""
+    """How a record differs from its fields: missing or unknown keys, values of a wrong type or form."""
     found = [f"{at}{key}: missing" for key, f in fields.items() if key not in record and not f.needs_right]
-    found += [f"{at}{key}: not in the contract" for key in record if key not in fields]
+    found += [f"{at}{key}: unknown" for key in record if key not in fields]
     for key in record.keys() & fields.keys():
         found += _of_value(record[key], fields[key], f"{at}{key}")
     return found
