@@ -11,7 +11,7 @@ def stamp(moment: datetime) -> str:
 
 
 def moment_of(written: str) -> datetime:
-    """The moment that a timestamp of Harvest's names."""
+    """The moment of a timestamp that `stamp` wrote."""
     return datetime.fromisoformat(written.replace("Z", "+00:00"))
 
 

@@ -14,7 +14,7 @@ from emulator.sample import names
 if TYPE_CHECKING:
     from emulator.sample.builder import Builder
 
-# What happened to a bill, in order, one event a day. Every list of events comes up in a small account too.
+# The events of an estimate or invoice in order, one a day. Even the smallest account has every list of events.
 _ESTIMATES: tuple[tuple[str | None, ...], ...] = (
     ("send", "view", "accept", "invoice"),
     ("send", "decline"),
@@ -36,7 +36,7 @@ _INVOICES: tuple[tuple[str | None, ...], ...] = (
     ("send", "pay"),
 )
 
-# Quantities and unit prices of line items, hours and other things, some of which have to be rounded.
+# Quantities and unit prices of line items. Some amounts have to be rounded.
 _PRICED = (
     *((86.25, 110.0), (120.5, 95.5), (40.0, 110.0), (12.0, 480.0)),
     *((1.0, 1250.0), (2.5, 480.0), (0.33, 95.5), (0.01, 95.5)),
@@ -62,7 +62,7 @@ def build_estimates(builder: Builder) -> None:
 
 
 def build_invoices(builder: Builder) -> None:
-    """Invoices in every state; each bills the time of one client since that client's last one."""
+    """Invoices in every state. Each bills a client's time since the invoice before."""
     projects: dict[int, list[Row]] = {}
     for project in builder.state.tables["projects"].rows.values():
         projects.setdefault(project["client"]["id"], []).append(project)
@@ -94,7 +94,7 @@ def build_invoices(builder: Builder) -> None:
 
 
 def _dates(i: int, issued: str, billed_until: str) -> Row:
-    """When an invoice is due, and for which time it is; some are for no time in particular."""
+    """The dates of an invoice: when it is due, and the period that it bills, if any."""
     term, days = (("net 30", 30), ("upon receipt", 0), ("custom", 21))[i % 3]
     dates = {"issue_date": issued, "due_date": later_day(issued, days), "payment_term": term}
     begun = later_day(billed_until, 1)
@@ -154,7 +154,7 @@ def _message(state: State, bill: Row, event: str | None) -> Row:
 
 
 def _bill(builder: Builder, client: Row, i: int, counts_from: int) -> Row:
-    """What estimates and invoices have in common."""
+    """The values that estimates and invoices have in common."""
     users = list(builder.state.tables["users"].rows)
     return {
         "client_id": client["id"],
@@ -189,7 +189,7 @@ def _invoice_item(builder: Builder, projects: list[Row], j: int) -> Row:
 
 
 class Invoiced:
-    """Which invoice bills what was done for a client on a day: the first one issued on that day or later."""
+    """Which invoice bills a client's time and expenses of a day: the first one issued on that day or later."""
 
     def __init__(self, state: State) -> None:
         self._bills: dict[int, tuple[list[str], list[Row]]] = {}
@@ -200,7 +200,7 @@ class Invoiced:
             invoices.append({"reference": reference, "created_at": invoice["created_at"]})
 
     def by(self, row: Row) -> Row | None:
-        """The reference to the invoice, and when it was made; None where the row came too late for it."""
+        """The invoice's reference and `created_at`; None if there is none, or the row was created after it."""
         days, invoices = self._bills.get(row["client"]["id"], ([], []))
         at = bisect_left(days, row["spent_date"])
         if at == len(days) or invoices[at]["created_at"] < row["created_at"]:
@@ -209,7 +209,7 @@ class Invoiced:
 
 
 def _client(builder: Builder, created: str) -> Row:
-    """A client that existed then."""
+    """A random client that existed at that time."""
     clients = list(builder.state.tables["clients"].rows.values())
     begun = bisect_right(clients, created, key=lambda client: str(client["created_at"]))
     return clients[builder.chance.randrange(begun)]

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from emulator.account.state import Row
     from emulator.sample.builder import Builder
 
-_FIRST_OPEN_DAY = "2025-12-01"  # what was spent before it is approved
+_FIRST_OPEN_DAY = "2025-12-01"  # expenses before this day are approved
 
 
 def build_expenses(builder: Builder) -> None:
-    """Expenses on projects: some with a receipt, some by mileage, the older ones approved, many invoiced."""
+    """Expenses: some with a receipt, some by mileage, the older ones approved, many invoiced."""
     state, chance = builder.state, builder.chance
-    slots = list(state.tables["user_assignments"].rows.values())
-    slot_times = [slot["created_at"] for slot in slots]
+    assignments = list(state.tables["user_assignments"].rows.values())
+    assignment_times = [assignment["created_at"] for assignment in assignments]
     categories = list(state.tables["expense_categories"].rows.values())
     invoiced = Invoiced(state)
     for i, moment in enumerate(builder.moments(builder.size.expenses, until=1.0)):
-        created = max(moment, slot_times[0])
-        slot = slots[chance.randrange(bisect_right(slot_times, created))]
+        created = max(moment, assignment_times[0])
+        assignment = assignments[chance.randrange(bisect_right(assignment_times, created))]
         category = categories[i % len(categories)]
         units = float(chance.randrange(3, 80)) if category["unit_price"] else 1.0
         expense = builder.put(
             "expenses",
             created,
-            client_id=state.row("projects", slot["project"]["id"])["client"]["id"],
-            project_id=slot["project"]["id"],
-            user_id=slot["user"]["id"],
-            user_assignment_id=None if i % 7 == 5 else slot["id"],
+            client_id=state.row("projects", assignment["project"]["id"])["client"]["id"],
+            project_id=assignment["project"]["id"],
+            user_id=assignment["user"]["id"],
+            user_assignment_id=None if i % 7 == 5 else assignment["id"],
             expense_category_id=category["id"],
             receipt=_receipt(i) if i % 3 == 0 else None,
             notes=(None, "", "Zürich ↔ Bern, return")[i % 3],

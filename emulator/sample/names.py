@@ -1,4 +1,4 @@
-"""Invented words for people, clients, projects, notes and the rest."""
+"""Made-up names of people, clients, projects and the rest, and notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projects of a new account, and who works there on what."""
+"""Projects of a new account, with their task and user assignments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emulator.account.state import Row
     from emulator.sample.builder import Builder
 
-# How a project is billed and budgeted: every way once in eight projects.
+# How a project is billed and budgeted; eight projects have all eight ways.
 _WAYS: tuple[Row, ...] = (
     {"bill_by": "Project", "hourly_rate": 110.0, "budget_by": "project", "budget": 400.0},
     {"bill_by": "Tasks", "hourly_rate": None, "budget_by": "task", "budget": 250.0},
@@ -29,7 +29,7 @@ _WAYS: tuple[Row, ...] = (
 
 
 def build_projects(builder: Builder) -> None:
-    """Projects of clients that exist by then, billed and budgeted in every way."""
+    """Projects of clients that are older, billed and budgeted in every way."""
     clients = list(builder.state.tables["clients"].rows.values())
     client_times = [client["created_at"] for client in clients]
     for i, created in enumerate(builder.moments(builder.size.projects, until=0.9)):
@@ -54,14 +54,14 @@ def build_projects(builder: Builder) -> None:
 
 
 def build_assignments(builder: Builder) -> None:
-    """Three or four people and tasks on each project, put there in its first minutes."""
+    """Three or four tasks and users for each project, assigned in its first minutes."""
     users = list(builder.state.tables["users"].rows.values())
     tasks = list(builder.state.tables["tasks"].rows.values())
     left = LEFT.isoformat()
     for i, project in enumerate(builder.state.tables["projects"].rows.values()):
         start = project["created_at"]
         here = [tasks[(i * 3 + j) % len(tasks)] for j in range(3 + i % 2)]
-        if all(task["billable_by_default"] for task in here):  # there are meetings on every project
+        if all(task["billable_by_default"] for task in here):  # every project has a task that is not billable
             here[-1] = next(task for task in tasks if not task["billable_by_default"])
         for j, task in enumerate(here):
             builder.put(

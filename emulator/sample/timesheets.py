@@ -1,4 +1,4 @@
-"""Time entries of a new account: dense in the last months, thin before."""
+"""Time entries of a new account: most of them in the last months, few before."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from emulator.sample.attendance import Workday
     from emulator.sample.builder import Builder
 
-    # Of an entry: when it was noted (second of the day in UTC), a number that no other entry of the day has, when it
-    # began and ended (minutes of the local day), its hours and day, and the templates that it takes turns at.
-    Piece = tuple[int, int, int, int, float, str, tuple[Row, ...]]
+    # An entry to build: the second of the day (UTC) at which it was created, a number unique in its day, its start and
+    # end (minutes of the local day), its hours and date, and the templates that entries take by turns.
+    Draft = tuple[int, int, int, int, float, str, tuple[Row, ...]]
 
-_FIRST_TIMED_DAY = "2024-09-02"  # from here on the account records when work began and ended
-_FIRST_OPEN_DAY = "2026-02-01"  # what was done before it is approved
-_LAST_OLD_DAY = "2025-06-30"  # until here people worked on tasks that are archived today
+_FIRST_TIMED_DAY = "2024-09-02"  # from this day on, entries have a start and an end
+_FIRST_OPEN_DAY = "2026-02-01"  # entries before this day are approved
+_LAST_OLD_DAY = "2025-06-30"  # the last day of work on archived tasks
 _NOON, _LUNCH, _AFTER_MIDNIGHT = 750, 45, 15  # minutes
-_MORNING = 28_800  # the second of the day, in UTC, from which on people note what they did
+_MORNING = 28_800  # no entry is created before this second of the day (UTC)
 _TIMER_STARTED = "2026-03-02T08:12:00Z"
 
 
 def build_timesheets(builder: Builder) -> None:
-    """Entries of whole days, some noted later, the older ones approved, many invoiced.
+    """Entries of whole days: some created days later, the older ones approved, many invoiced.
 
-    A large account has a million of them, so each is a copy of a template with a few fields set.
+    A large account has a million entries, so each is a copy of a template with a few fields set.
     """
     state = builder.state
     templates, invoiced = _Templates(state), Invoiced(state)
     entries = state.tables["time_entries"].rows
     i = 0
-    for noted, days in _by_day_noted(_chosen(builder)):
-        for second, _, begun, ended, hours, spent, copied in sorted(_pieces(days, templates, builder.chance)):
-            created = noted + _utc_time(second)
+    for created_on, days in _by_day_created(_chosen(builder)):
+        for second, _, begun, ended, hours, spent, copied in sorted(_drafts(days, templates, builder.chance)):
+            created = created_on + _utc_time(second)
             row = {
                 **copied[i % 6],
                 "id": state.new_id("time_entries"),
@@ -66,11 +66,11 @@ def build_timesheets(builder: Builder) -> None:
                 row["user_assignment"] = None
             if i % 31 == 9:
                 row["task_assignment"] = None
-            _close(row, invoiced)
+            _set_locks(row, invoiced)
             entries[row["id"]] = row
             i += 1
-    slots = state.tables["user_assignments"].rows.values()
-    _start_timer(builder, next(slot for slot in slots if slot["is_active"]), templates)
+    assignments = state.tables["user_assignments"].rows.values()
+    _start_timer(builder, next(assignment for assignment in assignments if assignment["is_active"]), templates)
 
 
 @cache
@@ -80,7 +80,7 @@ def _utc_time(second: int) -> str:
 
 @cache
 def _clock_time(minute: int) -> str:
-    """A minute of the day as accounts with a 12 hour clock show it."""
+    """A minute of the day on a 12-hour clock."""
     minute %= 1440
     return f"{(minute // 60 - 1) % 12 + 1}:{minute % 60:02}{'am' if minute < 720 else 'pm'}"
 
@@ -89,14 +89,14 @@ _rounded = cache(rounded)
 
 
 def _chosen(builder: Builder) -> list[Workday]:
-    """As many days as make the account's entries.
+    """The working days that together have the account's number of entries.
 
-    Nine in ten entries, fewer in a tiny account, are of the last days, in which everybody tracks all they do. Of
-    the days before, the first counts and the last on whatever came to an end, and of the others the later ones
-    more often.
+    About nine in ten entries belong to the last days, of which all are chosen. The others belong to the first day, to
+    the last day of each project, and to random earlier days, more of them later ones.
     """
     days, missing = workdays(builder), builder.size.entries
-    pieces = -(-missing // sum(len(day.hours) for day in days))  # where so many people make too few in two years
+    # More than 1 if the users have too few days in two years.
+    pieces = -(-missing // sum(len(day.hours) for day in days))
     tail = missing // 10 + 25
     chosen: list[Workday] = []
 
@@ -114,8 +114,8 @@ def _chosen(builder: Builder) -> list[Workday]:
     return chosen
 
 
-def _by_day_noted(chosen: list[Workday]) -> list[tuple[str, list[Workday]]]:
-    """The days by that on which they were noted: the same, the next working day, or four weeks later."""
+def _by_day_created(chosen: list[Workday]) -> list[tuple[str, list[Workday]]]:
+    """The days grouped by the date on which their entries were created: the same, the next weekday, or weeks later."""
     found: dict[str, list[Workday]] = {}
     for k, work in enumerate(chosen):
         delay = 28 if k % 23 == 22 else (3 if work.day.weekday() == 4 else 1) if k % 6 == 5 else 0
@@ -124,8 +124,8 @@ def _by_day_noted(chosen: list[Workday]) -> list[tuple[str, list[Workday]]]:
     return sorted(found.items())
 
 
-def _pieces(days: list[Workday], templates: _Templates, chance: Random) -> Iterator[Piece]:
-    """The entries of days that were noted on one day."""
+def _drafts(days: list[Workday], templates: _Templates, chance: Random) -> Iterator[Draft]:
+    """The entries of days whose entries were created on one date."""
     serial = 0
     for work in days:
         spent, longest = work.day.isoformat(), max(work.hours)
@@ -136,17 +136,17 @@ def _pieces(days: list[Workday], templates: _Templates, chance: Random) -> Itera
             ended = begun + round(hours * 60)
             is_overhead = chance.random() < overhead
             if hours == longest:
-                slot = work.focus
+                assignment = work.focus
             else:
-                beside = work.slots if is_overhead else work.billable
-                slot = beside[int(chance.random() * len(beside))]
+                beside = work.assignments if is_overhead else work.billable
+                assignment = beside[int(chance.random() * len(beside))]
             second = max(_MORNING, ended * 60 - 3600 + serial % 60)
-            yield second, serial, begun, ended, hours, spent, templates.of(slot.assignment, is_overhead, is_old)
+            yield second, serial, begun, ended, hours, spent, templates.of(assignment.assignment, is_overhead, is_old)
             begun = ended + (_LUNCH if begun < _NOON <= ended else 0)
 
 
 class _Templates:
-    """What all entries of one person on one task of one project have in common."""
+    """Rows to copy: what all entries of one user on one task of one project have in common."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -156,9 +156,9 @@ class _Templates:
             self._tasks.setdefault(row["project"]["id"], []).append(row)
 
     def of(self, user_assignment: Row, is_overhead: bool, is_old: bool) -> tuple[Row, ...]:
-        """Six of them, of which most are of the one task that is this person's own.
+        """Six templates, most of them of the user's main task.
 
-        They are for the client or they are not, where the project has both; archived tasks have old entries only.
+        Their tasks are billable or not (`is_overhead`), if the project has both. Only old entries have archived tasks.
         """
         key = (user_assignment["id"], is_overhead, is_old)
         if key not in self._made:
@@ -189,8 +189,8 @@ class _Templates:
         return row
 
 
-def _close(row: Row, invoiced: Invoiced) -> None:
-    """Lock what is invoiced, approved or archived, with Harvest's words for each."""
+def _set_locks(row: Row, invoiced: Invoiced) -> None:
+    """Lock an entry that is invoiced, approved or archived, and give Harvest's reason."""
     invoice = invoiced.by(row) if row["billable_rate"] is not None else None
     is_approved = row["spent_date"] < _FIRST_OPEN_DAY
     words = ["Invoiced"] if invoice else []
@@ -219,10 +219,10 @@ def _external_reference(i: int) -> Row:
     }
 
 
-def _start_timer(builder: Builder, slot: Row, templates: _Templates) -> None:
-    """Somebody is at work while one looks."""
+def _start_timer(builder: Builder, assignment: Row, templates: _Templates) -> None:
+    """Add an entry with a running timer."""
     row = {
-        **templates.of(slot, is_overhead=False, is_old=False)[0],
+        **templates.of(assignment, is_overhead=False, is_old=False)[0],
         "id": builder.state.new_id("time_entries"),
         "spent_date": _TIMER_STARTED[:10],
         "hours": 0.25,
