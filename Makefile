@@ -9,7 +9,7 @@ BASE_IMAGE ?= python:3.13-slim-bookworm
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements-dev.lock)
 
 help: ## Show what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS_TOKEN=…) into DuckDB and look at it
 	@$(BIN)/python -m demo
@@ -20,6 +20,9 @@ test: install ## Run all tests
 
 bench: install ## Measure requests, time and memory beside a plain loop (BENCH=--quick, BENCH=--full)
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-memory: install ## Measure peak memory over a million time entries in many runs, for an hour or two (BENCH=--runs=3)
+	@$(BIN)/python -m benchmarks.memory $(BENCH)
 
 check: install ## Look at the code without running it: style, types, generated docs
 	@$(BIN)/ruff format --check -q
@@ -56,4 +59,4 @@ $(VENV)/installed: pyproject.toml requirements-dev.lock
 clean: ## Remove what was installed and made
 	@rm -rf $(VENV) demo/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test bench check format docs image lock install clean
+.PHONY: help demo test bench bench-memory check format docs image lock install clean

@@ -6,16 +6,8 @@ from itertools import product
 
 # What Harvest does.
 REFUSED = ("400", "422")
-DISTURBED = (
-    "500",
-    "502",
-    "503",
-    "a connection reset",
-    "a body cut off",
-    "broken JSON",
-    "an HTML page with 200",
-    "no answer",
-)
+DISTURBED = ("500", "502", "503", "broken JSON", "an HTML page with 200")
+UNANSWERED = ("a connection reset", "a body cut off", "no answer")
 UNDOCUMENTED = ("JSON that is not as documented",)
 LIMITED = ("429 with Retry-After", "429 without Retry-After")
 LIMITED_LONG = ("429 ten times in a row",)
@@ -62,9 +54,14 @@ ASKS_AGAIN = "Asks again after 1, 2, 4, 8 and 16 seconds."
 GOES_ON = "The stream ends incomplete and its cursor stays; the others are read to their end."
 FAILS = "The command ends with the error."
 STOPS = "Asks which accounts the credentials reach, and where it is not the account, ends the sync at once."
+NETWORK = "Wait for the next sync; should it fail too, look at the network, and at Harvest's status page."
 NEXT_SYNC = "Wait for the next sync; should it fail too, see Harvest's status page."
 SHAPE = "Harvest's answer for {name} is not as documented: {reason}. Please report this message."
 PASSING = "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again."
+UNREACHED = (
+    "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
+    "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page."
+)
 NO_REDIRECT = (
     "Harvest answered {status} ({said}) to the request for {name}. "
     "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings."
@@ -95,7 +92,7 @@ COMMANDS = (*ACCOUNTS, *CHECK)
 LISTS = (*READ, *READ_WITH_OAUTH)
 
 OUTCOMES = (
-    Outcome((*DISTURBED, *UNDOCUMENTED), EVERYWHERE, (ONCE,), COMPLETE, ASKS_AGAIN),
+    Outcome((*DISTURBED, *UNANSWERED, *UNDOCUMENTED), EVERYWHERE, (ONCE,), COMPLETE, ASKS_AGAIN),
     Outcome(LIMITED, EVERYWHERE, (ONCE,), COMPLETE, "Waits as long as Retry-After says, else 15 seconds."),
     Outcome(
         LIMITED_LONG,
@@ -134,6 +131,24 @@ OUTCOMES = (
     Outcome(UNDOCUMENTED, LISTS, (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {GOES_ON}", SHAPE, "Report the message."),
     Outcome(
         UNDOCUMENTED, (*TOKEN, *COMMANDS), (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {FAILS}", SHAPE, "Report the message."
+    ),
+    Outcome(
+        UNANSWERED,
+        LISTS,
+        (ALWAYS,),
+        TRANSIENT,
+        f"{ASKS_AGAIN} {GOES_ON}",
+        "Harvest's {name} could not be read: {reason}. " + UNREACHED,
+        NETWORK,
+    ),
+    Outcome(
+        UNANSWERED,
+        (*TOKEN, *COMMANDS),
+        (ALWAYS,),
+        TRANSIENT,
+        f"{ASKS_AGAIN} {FAILS} `check` ends once nothing was answered for 12 seconds.",
+        "Harvest's {name} could not be read: {reason}. " + UNREACHED,
+        NETWORK,
     ),
     Outcome(REFUSED, LISTS, EITHER, SYSTEM, GOES_ON, REPORT, "Report the message."),
     Outcome(REFUSED, COMMANDS, EITHER, SYSTEM, FAILS, REPORT, "Report the message."),
@@ -186,9 +201,20 @@ OUTCOMES = (
     Outcome(
         ("404",),
         CHILD,
-        EITHER,
+        (ONCE,),
         COMPLETE,
-        "Where the record's own list can still be read, the record was deleted meanwhile: goes on with the next one.",
+        "Asks for the record itself. Where it is there, asks for its list again. Where it answers 404 too, and its own "
+        "list can still be read, it was deleted meanwhile: goes on with the next one.",
+    ),
+    Outcome(
+        ("404",),
+        CHILD,
+        (ALWAYS,),
+        COMPLETE,
+        "As above. Where the record is there and its list answers 404 again, names it in a warning, counts nothing of "
+        "it as deleted, goes on with the next one, and asks again in the next sync. Below more than 100 such records "
+        "the stream ends incomplete.",
+        mend="Should the warning come back, look at the record in Harvest.",
     ),
     Outcome(("404",), LATER_CHILD, (ONCE,), COMPLETE, "Reads the record's list again from its first page."),
     Outcome(

@@ -44,10 +44,10 @@ SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 # - lines leave as they are written, not in lots of hundreds, so that a kill comes between any two.
 LAUNCHER = """
 import json, os, signal, sys, time
-import source_harvest.budget, source_harvest.children, source_harvest.entrypoint, source_harvest.run
+import source_harvest.budget, source_harvest.entrypoint, source_harvest.run, source_harvest.visits
 
 source_harvest.budget.REQUESTS = 10**6
-source_harvest.children.VISITS_PER_CHECKPOINT = 3
+source_harvest.visits.VISITS_PER_CHECKPOINT = 3
 source_harvest.output.LINES_AT_ONCE = 1
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.01))
@@ -481,7 +481,7 @@ def unfinished_visits(destination: Memory | DuckDB) -> dict[str, str]:
     found = {}
     for state in destination.state():
         unfinished = state["stream"]["stream_state"].get("unfinished", {})
-        if "up_to_parent" in unfinished:
+        if "up_to_parent" in unfinished and "visit" not in unfinished:
             began = datetime.fromisoformat(unfinished["began"].replace("Z", "+00:00"))
             found[state["stream"]["stream_descriptor"]["name"]] = stamp(began - timedelta(minutes=5))
     return found

@@ -28,6 +28,7 @@ from source_harvest.errors import (
     shown_if_harmless,
 )
 from source_harvest.logs import quiet
+from source_harvest.no_answer import NoAnswerLimit
 from source_harvest.secret_filter import add_secrets
 from source_harvest.session import AnswerSession, object_of
 
@@ -45,7 +46,9 @@ Ask = Callable[[], requests.Response]
 ACCESS_TOKEN = Place("access token", "everyone")
 
 
-def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]) -> AuthBase:
+def authenticator(
+    settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit | None = None
+) -> AuthBase:
     """The one authenticator that all requests of a command share.
 
     Raises a config `HarvestError`.
@@ -61,12 +64,14 @@ def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any]
     if "access_token" not in kept:
         kept.pop("token_expiry_date", None)
     try:
-        return HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+        oauth = HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
     except (ValueError, OverflowError):
         held = shown_if_harmless(settings.credentials["token_expiry_date"])
         raise config_error(
             f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
         ) from None
+    oauth.no_answer = no_answer or oauth.no_answer
+    return oauth
 
 
 class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
@@ -77,6 +82,8 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     An access token in place of one that Harvest rejected is used by one request before all others, so that it is known
     whether Harvest takes it.
     """
+
+    no_answer = NoAnswerLimit()
 
     _is_untried = False
     """Whether the present access token took the place of a rejected one, and Harvest has not yet taken it."""
@@ -89,11 +96,10 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False)
+        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
+        session = AnswerSession(no_answer=self.no_answer)
         # No debug lines: they would show the body, with all that is secret in it.
-        client = HttpClient(
-            "access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=AnswerSession()
-        )
+        client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
         try:
             with plain_errors():
                 url, form = str(self.get_token_refresh_endpoint()), self.build_refresh_request_body()

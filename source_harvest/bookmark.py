@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.errors import config_error, shown
 from source_harvest.spans import Span
+from source_harvest.visits import Attempt, Visit
 
 if TYPE_CHECKING:
     from source_harvest.stream import HarvestStream
@@ -45,8 +46,12 @@ class Bookmark:
     """How many rows its list had when it began, where that is known."""
     found: int = 0
     """How many of these the finished days delivered."""
-    up_to_parent: int = 0
-    """The last parent of it that was visited, in ascending order of their ids."""
+    visit: Visit = Visit.ALL
+    """Which parents it visits, where it is of a list below records."""
+    attempts: tuple[Attempt, ...] = ()
+    """Those to visit them, oldest first, of which each later one came less far than the one before."""
+    unread: tuple[int, ...] = ()
+    """Parents that were due but could not be visited, of which nothing is known since `start`."""
     start: str | None = None
     """The earliest change that was delivered, where a start date left out earlier ones."""
     all_parents: datetime | None = None
@@ -55,11 +60,14 @@ class Bookmark:
     """When the parents that are alive or were touched lately were visited last."""
     account: str | None = None
     """The ID of the account that it is of, where it says."""
+    is_counted: bool = False
+    """Whether deletions were looked for in the last sync, so that what it delivered is known if it is deleted."""
 
     @property
     def latest(self) -> datetime:
         """The latest moment that it tells of."""
-        moments = (self.cursor, self.began, self.all_parents, self.living_parents)
+        attempts = (attempt.began for attempt in self.attempts)
+        moments = (self.cursor, self.began, self.all_parents, self.living_parents, *attempts)
         return max(filter(None, moments), default=datetime.min.replace(tzinfo=timezone.utc))
 
     def reaches_back_to(self, start: str | None) -> bool:
@@ -73,6 +81,15 @@ class Bookmark:
     def children_since(self, overlap: timedelta) -> str | None:
         """The same for what is below parents, of which most are not visited in most syncs."""
         return timestamp(self.all_parents - overlap) if self.all_parents else None
+
+    def attempt(self, parent_id: int) -> Attempt | None:
+        """The last one that came to this parent."""
+        return next((attempt for attempt in reversed(self.attempts) if parent_id <= attempt.up_to_parent), None)
+
+    def visited(self, attempt: Attempt, unread: tuple[int, ...]) -> Bookmark:
+        """The same after an attempt came further, but for parents that are left `unread`."""
+        others = (other for other in self.attempts if other.up_to_parent > attempt.up_to_parent)
+        return replace(self, began=self.began or attempt.began, attempts=(*others, attempt), unread=unread)
 
     def state(self, cursor_field: str) -> dict[str, Any]:
         """As the platform keeps it."""
@@ -88,10 +105,24 @@ class Bookmark:
                 unfinished["spans"] = [span.ends for span in self.spans]
             if self.entries is not None:
                 unfinished |= {"entries": self.entries, "found": self.found}
-            if self.up_to_parent:
-                unfinished["up_to_parent"] = self.up_to_parent
+            unfinished |= self._visits
             found["unfinished"] = unfinished
-        return found | {key: value for key, value in (("start", self.start), ("account", self.account)) if value}
+        if self.unread:
+            found["unread"] = list(self.unread)
+        last = {"start": self.start, "account": self.account, "counted": self.is_counted}
+        return found | {key: value for key, value in last.items() if value}
+
+    @property
+    def _visits(self) -> dict[str, Any]:
+        """The part of an unfinished state that is about visits."""
+        if not self.attempts:
+            return {}
+        found: dict[str, Any] = {"up_to_parent": self.attempts[0].up_to_parent}
+        if self.visit is not Visit.ALL:
+            found["visit"] = self.visit.value
+        if len(self.attempts) > 1 or self.attempts[0].began != self.began:
+            found["attempts"] = [[timestamp(began), up_to_parent] for began, up_to_parent in self.attempts]
+        return found
 
 
 def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
@@ -105,14 +136,18 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
         return Bookmark()
     cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
     try:
-        account = _account(state)
+        account, is_counted = _account(state), _flag(state.get("counted", False))
         stream.recall(own)
-        if state.keys() <= own.keys() | {"account", "start"}:  # killed before it had read anything to its end
-            return Bookmark(account=account)
+        if state.keys() <= own.keys() | {
+            "account",
+            "start",
+            "counted",
+        }:  # killed before it had read anything to its end
+            return Bookmark(account=account, is_counted=is_counted)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
-        rest = {key: value for key, value in state.items() if key not in {*own, "account"}}
-        return replace(_parsed(rest, cursor_field), account=account)
+        rest = {key: value for key, value in state.items() if key not in {*own, "account", "counted"}}
+        return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
             f'The state of the stream "{stream.name}" cannot be read: it is {shown(dict(state))}, where a moment such '
@@ -122,9 +157,10 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
-    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "start"}
+    known_of_unfinished = {"began", "spans", "entries", "found", "up_to_parent", "visit", "attempts"}
+    known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "unread", "start"}
     unfinished = state.get("unfinished", {})
-    if state.keys() - known or unfinished.keys() - {"began", "spans", "entries", "found", "up_to_parent"}:
+    if state.keys() - known or unfinished.keys() - known_of_unfinished:
         raise ValueError("a key that is not known")
     return Bookmark(
         cursor=None
@@ -134,7 +170,9 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
         spans=tuple(Span.of(ends) for ends in unfinished.get("spans", ())),
         entries=int(unfinished["entries"]) if "entries" in unfinished else None,
         found=int(unfinished.get("found", 0)),
-        up_to_parent=int(unfinished.get("up_to_parent", 0)),
+        visit=Visit(unfinished.get("visit", Visit.ALL.value)),
+        attempts=tuple(_attempts(unfinished)),
+        unread=_ids(state.get("unread", [])),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,
         living_parents=_moment(state["living_parents_read"]) if "living_parents_read" in state else None,
         start=timestamp(_moment(state["start"])) if "start" in state else None,
@@ -146,6 +184,26 @@ def _account(state: Mapping[str, Any]) -> str | None:
     if not isinstance(account, str | None):
         raise TypeError("no account")
     return account
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("neither true nor false")
+    return value
+
+
+def _attempts(unfinished: Mapping[str, Any]) -> Iterator[Attempt]:
+    if "attempts" in unfinished:
+        for began, up_to_parent in unfinished["attempts"]:
+            yield Attempt(_moment(began), int(up_to_parent))
+    elif "up_to_parent" in unfinished:
+        yield Attempt(_moment(unfinished["began"]), int(unfinished["up_to_parent"]))
+
+
+def _ids(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(id_) is int for id_ in value):
+        raise TypeError("no ids")
+    return tuple(value)
 
 
 def _moment(value: object) -> datetime:

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from source_harvest.auth import HarvestOAuth
 from source_harvest.gate import Gate
+from source_harvest.no_answer import NoAnswerLimit
 from source_harvest.session import AnswerSession
 
 logger = logging.getLogger("airbyte")
@@ -172,9 +173,9 @@ class PatientSession(AnswerSession):
     So a 429 is never a failure, and never counts against the tries that a fault has.
     """
 
-    def __init__(self, share: float, gate: Gate, connections: int) -> None:
+    def __init__(self, share: float, gate: Gate, connections: int, no_answer: NoAnswerLimit | None = None) -> None:
         """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the gate is closed."""
-        super().__init__(connections, gate)
+        super().__init__(connections, gate, no_answer)
         self._gate = gate
         self._tries = local()
         self._succeeded_at = -math.inf
@@ -191,6 +192,7 @@ class PatientSession(AnswerSession):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         limit = self.limit_for(request)
         while True:
+            self._gate.check()
             limit.wait(self._gate)
             # A report is let in for the request alone, or its wait of minutes would keep others out. By the time that
             # it is in, another may have been refused.

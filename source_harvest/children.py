@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from enum import Enum, auto
-from threading import Event, Lock
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airbyte_cdk.models import FailureType
 from typing_extensions import override
 
 from source_harvest.answer import Row
 from source_harvest.bookmark import Bookmark, timestamp
-from source_harvest.errors import Place
+from source_harvest.errors import HarvestError, Place
 from source_harvest.inhabitants import Groups, Inhabitants, Members, part_of
 from source_harvest.records import changed_since, is_changed_since
 from source_harvest.resource import Slice
 from source_harvest.stream import HarvestStream
 from source_harvest.transport import Transport
+from source_harvest.visits import Progress, Visit
 
 if TYPE_CHECKING:
     from source_harvest.census import CensusStream
@@ -30,19 +31,10 @@ logger = logging.getLogger("airbyte")
 
 # Parents that changed within this time are visited daily, whatever their state.
 RECENTLY = timedelta(days=30)
-# Visits between two checkpoints, and seconds between two lines about how far the visits are.
-VISITS_PER_CHECKPOINT = 100
-SECONDS_PER_LINE = 30
+# So many parents at most are left for the next sync, because the lists below them are not found though they are there.
+MOST_UNREAD = 100
 # What is kept of a parent.
 PARENT_COLUMNS = ("state", "updated_at", "access_roles")
-
-
-class Visit(Enum):
-    """Which parents are visited in a sync."""
-
-    CHANGED = auto()
-    LIVING = auto()
-    ALL = auto()
 
 
 class BelowEachParent(HarvestStream):
@@ -57,7 +49,7 @@ class BelowEachParent(HarvestStream):
     below_parent: ClassVar[str]
     """The end of its path, below the parent's."""
     nothing_there: ClassVar[tuple[int, ...]] = (404,)
-    """The answers that mean that this parent has no such list: by default that the parent is gone."""
+    """The answers that mean that this parent has no such list, as where the parent is gone."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -68,6 +60,8 @@ class BelowEachParent(HarvestStream):
         self.delivered: Groups = {}
         """Those that came in syncs before, of which the census may not know."""
         self._progress: Progress | None = None
+        self._due_again: set[int] = set()
+        self._unread: set[int] = set()
 
     @property
     @override
@@ -100,13 +94,16 @@ class BelowEachParent(HarvestStream):
 
     @override
     def slices(self, reader: Reader, began: datetime) -> Iterator[Slice]:
-        parent_ids = list(self._to_visit(reader, began))
+        unread = reader.bookmark.unread
+        parent_ids = sorted({*self._to_visit(reader, began), *unread})
+        self._due_again = set(unread)
         self._checkpoint = reader.checkpoint
         reader.expect(len(parent_ids))
-        self._progress = Progress(self.name, parent_ids)
+        self._progress = Progress(self.name, parent_ids, partial(self._visited, reader, began))
         for parent_id in parent_ids:
-            asked = None if self.census else reader.since
-            yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": reader.since}
+            since = reader.complete_from if parent_id in unread else reader.since
+            asked = None if self.census else since
+            yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": since}
 
     @override
     def first_path(self, stream_slice: Slice) -> str:
@@ -128,13 +125,62 @@ class BelowEachParent(HarvestStream):
         self.odd_rows.check()
 
     @override
-    def parent_gone(self) -> None:
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
+        if status != 404:
+            return False
+        parent_id = stream_slice[self.parent_key]
+        if times == 1:
+            return self._is_there(parent_id)
+        self._leave_unread(parent_id)
+        return False
+
+    def _is_there(self, parent_id: int) -> bool:
+        """Whether a parent still is, by its own answer.
+
+        Raises `HarvestError`.
+        """
+        path, of_list = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
+        place = Place(path, of_list.readable_by, nothing_there=(404,), module=of_list.module)
+        with self._lock:
+            self.requests += 1
+        with self._transport.explained(place):
+            if self._transport.get(f"{self.url_base}{path}", place) is not None:
+                return True
         # A module that was switched off meanwhile answers 404 too, and then nobody's children were deleted.
         self.sibling(self.parent).probe()
+        return False
+
+    def _leave_unread(self, parent_id: int) -> None:
+        """What is below a parent cannot be known in this sync.
+
+        Raises `HarvestError` where that is so below too many.
+        """
+        with self._lock:
+            has_room = len(self._unread) < MOST_UNREAD
+            if has_room:
+                self._unread.add(parent_id)
+        if not has_room:
+            raise HarvestError(
+                f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
+                f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail too, "
+                "see Harvest's status page.",
+                FailureType.transient_error,
+                status=404,
+            )
+        logger.warning(
+            "%s: Harvest answered 404 twice below %s/%d, which is still there. So its %s are not known, and none of "
+            "them counts as deleted; the next sync asks for them again. Look at it in Harvest should this come back.",
+            *(self.name, self._parent_path, parent_id, self.name),
+        )
 
     @override
     def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
-        self._visited(stream_slice[self.parent_key])
+        if self._progress is None:
+            raise RuntimeError("a slice ended that was never begun")
+        parent_id = stream_slice[self.parent_key]
+        with self._lock:
+            self._due_again.discard(parent_id)
+        self._progress.visited(parent_id)
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
@@ -142,15 +188,17 @@ class BelowEachParent(HarvestStream):
             self.census.tell_news()
         return super().reached(reader, began)
 
-    def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
-        """The ids of the parents to ask, in ascending order."""
-        yield from sorted(self._parents)
+    def _unread_parents(self) -> tuple[int, ...]:
+        """Those to be visited in the next sync because they could not be in this one, or not yet."""
+        with self._lock:
+            return tuple(sorted(self._unread | self._due_again))
 
-    def _visited(self, parent_id: int) -> int | None:
-        """As `Progress.visited`."""
-        if self._progress is None:
-            raise RuntimeError("a slice ended that was never begun")
-        return self._progress.visited(parent_id)
+    def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
+        """The ids of the parents to ask."""
+        yield from self._parents
+
+    def _visited(self, reader: Reader, began: datetime, up_to_parent: int, unread: list[int]) -> None:
+        """Up to a parent all were visited but for some."""
 
 
 class ChildStream(BelowEachParent):
@@ -194,75 +242,42 @@ class ChildStream(BelowEachParent):
         return None if self._has_whole_list else reader.bookmark.since(self.overlap)
 
     @override
-    def finished_slice(self, stream_slice: Slice, reader: Reader, began: datetime) -> None:
-        up_to_parent = self._visited(stream_slice[self.parent_key])
-        if up_to_parent and self._visit is Visit.ALL:
-            reader.visited(began, up_to_parent)
+    def _visited(self, reader: Reader, began: datetime, up_to_parent: int, unread: list[int]) -> None:
+        reader.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
     @override
     def reached(self, reader: Reader, began: datetime) -> Bookmark:
-        read = super().reached(reader, began)
-        if self._visit is Visit.ALL:
-            began = reader.bookmark.began or began
-            return replace(read, cursor=began, all_parents=began, living_parents=began)
-        if self._visit is Visit.LIVING:
-            return replace(reader.bookmark, cursor=read.cursor, living_parents=began)
-        return replace(reader.bookmark, cursor=read.cursor)
+        read, before = super().reached(reader, began), reader.bookmark
+        first = before.began or began
+        return replace(
+            read,
+            unread=self._unread_parents(),
+            all_parents=first if self._visit is Visit.ALL else before.all_parents,
+            living_parents=before.living_parents if self._visit is Visit.CHANGED else first,
+        )
 
     def _due(self, reader: Reader, now: datetime) -> Visit:
-        bookmark = reader.bookmark
-        days = reader.full_read_days
-        if not days or bookmark.began or not bookmark.all_parents or (now - bookmark.all_parents).days >= days:
+        bookmark, days = reader.bookmark, reader.full_read_days
+        unfinished = bookmark.visit if bookmark.began else Visit.CHANGED
+        is_settled = days and bookmark.all_parents and (now - bookmark.all_parents).days < days
+        if not is_settled or unfinished is Visit.ALL:
             return Visit.ALL
-        if bookmark.living_parents is None or bookmark.living_parents.date() != now.date():
-            return Visit.LIVING
-        return Visit.CHANGED
+        is_of_today = bookmark.living_parents and bookmark.living_parents.date() == now.date()
+        return Visit.CHANGED if is_of_today and unfinished is Visit.CHANGED else Visit.LIVING
 
     @override
     def _to_visit(self, reader: Reader, began: datetime) -> Iterator[int]:
         self._visit = self._due(reader, began) if self._has_whole_list else Visit.CHANGED
-        bookmark, ids = reader.bookmark, sorted(self._parents)
-        if self._visit is Visit.ALL:
-            yield from (id_ for id_ in ids if id_ > bookmark.up_to_parent)
-            ids = [id_ for id_ in ids if id_ <= bookmark.up_to_parent]
-        changed = timestamp((bookmark.began or bookmark.cursor or began) - self.overlap)
+        reader.begin_visits(self._visit)
+        bookmark = reader.bookmark
+        changed = timestamp((bookmark.cursor or began) - self.overlap)
         recent = timestamp(began - RECENTLY)
-        for id_ in ids:
-            parent = self._parents[id_]
-            is_living = parent["state"] in self.living_states or is_changed_since(parent, recent)
-            if is_changed_since(parent, changed) or (is_living and self._visit is Visit.LIVING):
+        for id_, parent in self._parents.items():
+            if attempt := bookmark.attempt(id_):
+                is_due = is_changed_since(parent, timestamp(attempt.began - self.overlap))
+            else:
+                is_living = parent["state"] in self.living_states or is_changed_since(parent, recent)
+                is_due = self._visit is Visit.ALL or is_changed_since(parent, changed)
+                is_due |= is_living and self._visit is Visit.LIVING
+            if is_due:
                 yield id_
-
-
-class Progress:
-    """How far the visits are, in the order in which they were announced, whichever threads make them."""
-
-    def __init__(self, name: str, parent_ids: list[int]) -> None:
-        self._name = name
-        self._ids = parent_ids
-        self._done: set[int] = set()
-        self._lock = Lock()
-        self._in_order = 0  # so many of the first parents have been visited, without a gap
-        self._at_checkpoint = 0
-        self._began = self._logged = time.monotonic()
-
-    def visited(self, parent_id: int) -> int | None:
-        """One more was visited; returns the parent up to which all were, where that is worth a checkpoint."""
-        with self._lock:
-            self._done.add(parent_id)
-            while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
-                self._in_order += 1
-            self._log()
-            if self._in_order - self._at_checkpoint < VISITS_PER_CHECKPOINT:
-                return None
-            self._at_checkpoint = self._in_order
-            return self._ids[self._in_order - 1]
-
-    def _log(self) -> None:
-        now = time.monotonic()
-        if now - self._logged < SECONDS_PER_LINE:
-            return
-        self._logged = now
-        done, total = len(self._done), len(self._ids)
-        minutes = (now - self._began) / done * (total - done) / 60
-        logger.info("%s: %d of %d parents visited, about %.0f minutes left", self._name, done, total, minutes)

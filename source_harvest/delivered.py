@@ -16,7 +16,7 @@ class NumberSet:
     """A set of whole numbers of up to 64 bits with a sign, in 16 to 32 bytes each; Python's own takes up to 100."""
 
     def __init__(self) -> None:
-        self._table = array("q", bytes(8 * 64))  # open addressing; 0 is a free place
+        self._table = array("q", [0]) * 64  # open addressing; 0 is a free place
         self._count = 0
         self._has_zero = False
 
@@ -50,7 +50,7 @@ class NumberSet:
         return place
 
     def _grow(self) -> None:
-        numbers, self._table = self._table, array("q", bytes(16 * len(self._table)))
+        numbers, self._table = self._table, array("q", [0]) * (2 * len(self._table))
         for number in numbers:
             if number:
                 self._table[self._place_of(number)] = number

@@ -17,6 +17,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorR
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
 
+from source_harvest.no_answer import NoAnswerLimit
 from source_harvest.secret_filter import without_secrets
 
 # How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
@@ -188,11 +189,26 @@ _RETRIED = _Rule(
     FailureType.transient_error,
     "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again.",
 )
+_UNANSWERED = _Rule(
+    ResponseAction.RETRY,
+    FailureType.transient_error,
+    "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
+    "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page.",
+)
+# What is raised where no whole answer came; other exceptions are about the answer.
+UNANSWERED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
 _REFUSED = _Rule(
     ResponseAction.FAIL,
     FailureType.system_error,
     "The connector asked something that Harvest does not take; please report this message.",
 )
+
+
+def not_answered(place: Place, reason: str) -> HarvestError:
+    """The error where no whole answer came."""
+    message = f"Harvest's {place.name} could not be read: {brief(reason, REASON_LENGTH)}. {_UNANSWERED.advice}"
+    return HarvestError(message, _UNANSWERED.failure_type)
 
 
 def _rule_for(status: int) -> _Rule:
@@ -240,12 +256,14 @@ class HarvestErrorHandler(ErrorHandler):
         *,
         uses_oauth: bool,
         tries: int = TRIES,
+        no_answer: NoAnswerLimit | None = None,
     ) -> None:
         """`understand` raises `ValueError`, `KeyError` and the like where a successful answer is not as documented."""
         self._place = place
         self._understand = understand
         self._uses_oauth = uses_oauth
         self._tries = tries
+        self._no_answer = no_answer or NoAnswerLimit()
 
     @property
     @override
@@ -267,7 +285,7 @@ class HarvestErrorHandler(ErrorHandler):
                 "certificate in the environment variable REQUESTS_CA_BUNDLE."
             )
         if not isinstance(response, requests.Response):
-            return self._retry(f"no whole answer came ({type(response).__name__}: {response})")
+            return self._without_answer(response)
         if response.status_code == 200:
             return self._success(response)
         if response.status_code == 401 and self._uses_oauth:
@@ -289,6 +307,14 @@ class HarvestErrorHandler(ErrorHandler):
             response.close()
             return _another_try(FailureType.system_error, _not_as_documented(self._place, error))
         return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _without_answer(self, error: Exception | None) -> ErrorResolution:
+        reason = f"no whole answer came ({type(error).__name__}: {error})"
+        if not isinstance(error, UNANSWERED):
+            return self._retry(reason)
+        failure = not_answered(self._place, reason)
+        self._no_answer.note(failure)
+        return _another_try(failure.failure_type, str(failure))
 
     def _retry(self, reason: str) -> ErrorResolution:
         message = f"Harvest's {self._place.name} could not be read: {brief(reason, REASON_LENGTH)}. {_RETRIED.advice}"

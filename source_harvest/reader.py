@@ -20,6 +20,7 @@ from source_harvest.cursor import State, StreamCursor
 from source_harvest.errors import HarvestError, TriesUsedUpError, brief, config_error
 from source_harvest.odd_rows import OddRowsError
 from source_harvest.spans import Span, merged
+from source_harvest.visits import Attempt, Visit
 
 if TYPE_CHECKING:
     from source_harvest.answer import Row
@@ -49,6 +50,8 @@ class Reader:
         """That other streams made for it."""
         self.remembers = remembers
         """Whether the next sync is given what this one leaves."""
+        self.is_counted = False
+        """Whether deletions are looked for in this sync among what it delivers."""
         self.is_over = Event()
         """Nothing more comes of it, whether it succeeded or not."""
         self._rows = 0
@@ -113,7 +116,7 @@ class Reader:
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
-            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0, up_to_parent=0)
+            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0)
 
     def go_on(self, began: datetime, spans: list[Span], entries: int | None, found: int) -> None:
         """An unfinished read goes on: of so many entries, these days delivered so many."""
@@ -131,13 +134,16 @@ class Reader:
             self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
             self.checkpoint()
 
-    def visited(self, began: datetime, parent_id: int) -> None:
-        """All parents up to this one are done."""
+    def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
+        """All parents up to this one that are due were visited, but for those that are left `unread`."""
         with self._lock:
-            up_to_parent = max(parent_id, self.bookmark.up_to_parent)
-            began = self.bookmark.began or began
-            self.bookmark = replace(self.bookmark, began=began, up_to_parent=up_to_parent)
+            self.bookmark = self.bookmark.visited(Attempt(began, parent_id), unread)
             self.checkpoint()
+
+    def begin_visits(self, visit: Visit) -> None:
+        """These parents are due; visits that were made when others were due count no more."""
+        if self.bookmark.visit is not visit:
+            self.bookmark = replace(self.bookmark, visit=visit, began=None, attempts=())
 
     def record(self, row: Row) -> Record | None:
         """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""
@@ -202,6 +208,11 @@ class Reader:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
         self.cursor.all_announced(lambda: self._state(self.stream.reached(self, began)))
 
+    def begin(self) -> None:
+        """Called before any row: where deletions are looked for no more, a state has to say so first."""
+        if self.bookmark.is_counted and not self.is_counted:
+            self.checkpoint()
+
     def checkpoint(self) -> None:
         """Keeps how far it is."""
         if not self.remembers:
@@ -213,7 +224,7 @@ class Reader:
         column = self.stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
-        bookmark = replace(bookmark, start=self.complete_from, account=self._account)
+        bookmark = replace(bookmark, start=self.complete_from, account=self._account, is_counted=self.is_counted)
         return {**bookmark.state(column), **self.stream.keep()}
 
     def _end(self) -> None:

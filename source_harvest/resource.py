@@ -128,18 +128,20 @@ class Resource(HttpStream):
         return DeliveredRows(self._identity)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
-        """The pages of a list, first to last; none where the record that it belongs to is gone before the first.
+        """The pages of a list, first to last; none where nothing is there and it is not `asks_again`.
 
         Raises `HarvestError`, or `SmallerPagesError` where the list is to be read again.
         """
-        token, paging, size = None, Paging(), self._page_size.entries
+        token, paging, size, refusals = None, Paging(), self._page_size.entries, 0
         while True:
             request, response = self._fetch(stream_slice, token, paging.entries, size)
             if not isinstance(response, Answer) or not response.ok:
                 if token:
                     raise self._gone_midway(response)
-                self.logger.debug("%s is gone, and so are its %s", request.url, self.name)
-                self.parent_gone()
+                self.logger.debug("Nothing is there: %s", request.url)
+                refusals += 1
+                if self.asks_again(stream_slice, response.status_code, refusals):
+                    continue
                 return
             with response:
                 page: Page = response.meaning
@@ -180,8 +182,12 @@ class Resource(HttpStream):
             )
             raise SmallerPagesError from error
 
-    def parent_gone(self) -> None:
-        """Below a record a list answered 404."""
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
+        """Whether a list below a record is asked for again, which answered so many times that nothing is there.
+
+        Raises `HarvestError`.
+        """
+        return False
 
     @property
     def place(self) -> Place:

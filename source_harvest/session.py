@@ -1,6 +1,7 @@
 """The HTTP session: each successful answer is JSON, comes in time, and is no larger than memory has room for."""
 
 import re
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ from source_harvest.errors import MOST_QUOTED, is_html
 from source_harvest.gate import Gate
 from source_harvest.json_text import parsed
 from source_harvest.memory import MemoryHold
+from source_harvest.no_answer import NoAnswerLimit
 
 # No body larger than this, unpacked, is taken into memory.
 LARGEST_BODY = 64_000_000
@@ -38,6 +40,8 @@ class Answer(requests.Response):
     def __init__(self) -> None:
         super().__init__()
         self._unpacked: MemoryHold | None = None
+        self.awaited = ExitStack()
+        """Open until the body was read."""
         self.is_mended = False
         """Whether the body held text that no UTF-8 can hold."""
         self.meaning: Any = None
@@ -59,10 +63,12 @@ class Answer(requests.Response):
         Raises as `AnswerSession.send`.
         """
         if self.status_code != 200:
-            self._content = self._beginning()
+            with self.awaited:
+                self._content = self._beginning()
             return
         with MemoryHold(gate.bodies) as held:
-            self._read(held)
+            with self.awaited:
+                self._read(held)
             self._unpacked = MemoryHold(gate.unpacked)
             self._unpacked.take(held.size)
             try:
@@ -78,6 +84,7 @@ class Answer(requests.Response):
         self.__dict__.pop("body", None)
         if self._unpacked:
             self._unpacked.give_back()
+        self.awaited.close()
         super().close()
 
     def _read(self, held: MemoryHold) -> None:
@@ -133,11 +140,12 @@ class AnswerSession(requests.Session):
     Credentials come from whoever made it, and from nowhere else.
     """
 
-    def __init__(self, connections: int = 1, gate: Gate | None = None) -> None:
+    def __init__(self, connections: int = 1, gate: Gate | None = None, no_answer: NoAnswerLimit | None = None) -> None:
         """Keeps so many `connections` open. The `gate` says what there is room for in memory."""
         super().__init__()
         self.auth = _add_no_credentials
         self._gate = gate or Gate(connections)
+        self.no_answer = no_answer or NoAnswerLimit()
         for scheme in ("https://", "http://"):
             self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
 
@@ -164,7 +172,12 @@ class AnswerSession(requests.Session):
 
     def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer, of which the body was not read yet."""
-        return super().send(request, **kwargs)
+        with ExitStack() as awaited:
+            awaited.enter_context(self.no_answer.awaiting(str(request.url)))
+            response = super().send(request, **kwargs)
+            if isinstance(response, Answer):
+                response.awaited = awaited.pop_all()
+            return response
 
 
 def body_of(response: requests.Response) -> Any:

@@ -30,6 +30,7 @@ from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notice
 from source_harvest.engine import Engine
 from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, Place, brief, config_error
 from source_harvest.files import is_from_discover, read_json
+from source_harvest.no_answer import CHECK_SECONDS, NoAnswerLimit
 from source_harvest.reader import Reader
 from source_harvest.secret_filter import keep_secret, without_secrets
 from source_harvest.session import object_of
@@ -108,9 +109,12 @@ class SourceHarvest(AbstractSource):
 
     @override
     def check_connection(self, logger: logging.Logger, config: Config) -> tuple[bool, str | None]:
-        """Whether Harvest knows the credentials and lets them into the account: true for every role."""
+        """Whether Harvest knows the credentials and lets them into the account: true for every role.
+
+        Ends once Harvest has answered nothing for `CHECK_SECONDS`.
+        """
         try:
-            with closing(self._transport(config)) as transport:
+            with closing(self._transport(config, NoAnswerLimit(CHECK_SECONDS))) as transport:
                 self._warn(config, transport.settings)
                 account_id = transport.connect(confirm=True)
                 user = transport.get_once(f"{transport.settings.api_url}/users/me", SIGNED_IN_USER, _expect_user)
@@ -159,8 +163,8 @@ class SourceHarvest(AbstractSource):
                 reader.belongs_to(account)
             yield from engine.read(readers, unknown=[name for name in configured if name not in known])
 
-    def _transport(self, config: Config) -> Transport:
-        return Transport(Settings.of(config, self._specified()), config)
+    def _transport(self, config: Config, no_answer: NoAnswerLimit | None = None) -> Transport:
+        return Transport(Settings.of(config, self._specified()), config, no_answer)
 
     def _warn(self, config: Config, settings: Settings) -> None:
         for notice in notices(config, settings, self._specified()):

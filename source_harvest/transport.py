@@ -16,9 +16,18 @@ from source_harvest import accounts
 from source_harvest.auth import REQUEST_KWARGS, authenticator
 from source_harvest.budget import PatientSession, ReportPlan
 from source_harvest.config import Config, Settings
-from source_harvest.errors import TRIES, HarvestError, HarvestErrorHandler, Place, module_is_off, plain_errors
+from source_harvest.errors import (
+    TRIES,
+    HarvestError,
+    HarvestErrorHandler,
+    Place,
+    module_is_off,
+    not_answered,
+    plain_errors,
+)
 from source_harvest.gate import Gate
 from source_harvest.logs import quiet
+from source_harvest.no_answer import NoAnswerError, NoAnswerLimit
 from source_harvest.session import Answer, object_of
 
 logger = logging.getLogger("airbyte")
@@ -41,13 +50,17 @@ class Transport:
     Nothing is sent before it is needed, and nothing more once Harvest has rejected the credentials.
     """
 
-    def __init__(self, settings: Settings, config: Config) -> None:
+    def __init__(self, settings: Settings, config: Config, no_answer: NoAnswerLimit | None = None) -> None:
+        """Without a limit, whatever is asked for is asked for as often as each request may be tried."""
+        self._no_answer = no_answer or NoAnswerLimit()
         self.settings = settings
         self.gate = Gate(settings.num_workers)
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        self._session = PatientSession(settings.rate_limit_percent / 100, self.gate, settings.num_workers)
+        self._session = PatientSession(
+            settings.rate_limit_percent / 100, self.gate, settings.num_workers, self._no_answer
+        )
         self._session.headers.update(headers)
-        self._session.auth = authenticator(settings, config, headers)
+        self._session.auth = authenticator(settings, config, headers, self._no_answer)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.report_plan = ReportPlan(self._session.reports)
         self._account_lock = Lock()
@@ -61,7 +74,9 @@ class Transport:
     def client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
         """A client for one place in Harvest, on the session that all share; what was `read` is the answer's meaning."""
         understand = partial(self._understand, place, read)
-        handler = HarvestErrorHandler(place, understand, uses_oauth=self.settings.uses_oauth, tries=tries)
+        handler = HarvestErrorHandler(
+            place, understand, uses_oauth=self.settings.uses_oauth, tries=tries, no_answer=self._no_answer
+        )
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
     def _understand(self, place: Place, read: Read, response: requests.Response) -> None:
@@ -72,7 +87,8 @@ class Transport:
             self.once(("mended", place.name), partial(_tell_mended, place))
 
     def close(self) -> None:
-        """Closes the connections that wait for more requests."""
+        """Closes the connections that wait for more requests. Nothing more is sent."""
+        self.gate.close()
         self._session.close()
 
     def connect(self, *, confirm: bool = False) -> str:
@@ -99,8 +115,12 @@ class Transport:
         """
         headers = {ACCOUNT_HEADER: account_id} if account_id else None
         client = self.client(place, read, tries)
-        with plain_errors():
-            _, response = client.send_request("GET", url, REQUEST_KWARGS, headers=headers)
+        ask = partial(client.send_request, "GET", url, REQUEST_KWARGS, headers=headers)
+        try:
+            with plain_errors():
+                _, response = self._no_answer.wait_for(ask)
+        except NoAnswerError as error:
+            raise not_answered(place, str(error)) from None
         with response:
             return response.meaning if isinstance(response, Answer) else None
 

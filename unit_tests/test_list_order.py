@@ -10,6 +10,7 @@ import pytest
 
 from emulator import Harvest
 from emulator.account.timestamps import stamp
+from emulator.server import lists
 from source_harvest.delivered import DeliveredRows
 from unit_tests.syncing import Sync, kills, sync
 
@@ -17,19 +18,25 @@ TIME = ["time_entries", "time_entry_external_reference"]
 Row = dict[str, Any]
 Rearrange = Callable[[list[Row]], list[Row]]
 
+DATES = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date", "estimates": "issue_date"}
+
 
 def shuffled(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: str(row["id"] * 7919)[::-1])
 
 
+def moved_to_today(rows: list[Row]) -> list[Row]:
+    """The last row of the list got the day of the first, and kept its place."""
+    return [*rows[:-1], {**rows[-1], "spent_date": rows[0]["spent_date"]}] if rows else []
+
+
 def newest_last(rows: list[Row]) -> list[Row]:
-    """One row of today stands at the end of the list, as if its day had been moved."""
-    return [*rows[1:], rows[0]]
+    return [*rows[1:], *rows[:1]]
 
 
 def newest_in_the_middle(rows: list[Row]) -> list[Row]:
-    middle = len(rows) // 2
-    return [*rows[1:middle], rows[0], *rows[middle:]]
+    middle = len(rows) // 2 or 1
+    return [*rows[1:middle], *rows[:1], *rows[middle:]]
 
 
 def without_day(*places: int) -> Rearrange:
@@ -41,12 +48,20 @@ def without_day(*places: int) -> Rearrange:
     return rearrange
 
 
-ORDERS = [shuffled, newest_last, newest_in_the_middle, without_day(1), without_day(-1), without_day(1, 60, -3)]
+ORDERS = [
+    shuffled,
+    moved_to_today,
+    newest_last,
+    newest_in_the_middle,
+    without_day(1),
+    without_day(-1),
+    without_day(1, 60, -3),
+]
 
 
 def rearrange(harvest: Harvest, order: Rearrange) -> None:
     harvest.rearrange = lambda name, rows: order(rows) if name == "time_entries" else rows
-    harvest.page_size_cap = 5
+    harvest.page_size_cap = 11
 
 
 def held(*syncs: Sync) -> set[int]:
@@ -81,6 +96,22 @@ def test_a_killed_first_read_finds_every_row_whatever_the_order(
         resumed = sync(config, TIME, attempt.state)
         assert held(attempt, resumed) == listed(harvest)
         assert set(resumed.states["time_entries"]) == {"updated_at", "account"}
+
+
+def test_a_list_that_is_not_filtered_by_days_is_not_cut_without_end(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_days(key: str, filters: str, params: Row, **rest: Any) -> Any:
+        return test_of(key, filters, {name: params[name] for name in params if name not in {"from", "to"}}, **rest)
+
+    test_of = lists.test_of
+    monkeypatch.setattr(lists, "test_of", without_days)
+    harvest.page_size_cap = 11
+    result = sync(config, TIME)
+    assert result.statuses == dict.fromkeys(TIME, "COMPLETE")
+    assert held(result) == listed(harvest)
+    assert result.counts["time_entries"] == len(listed(harvest))
+    assert len(harvest.requests) < 20 * len(listed(harvest)) / harvest.page_size_cap
 
 
 def test_a_row_that_came_meanwhile_does_not_stand_in_for_one_without_a_day(
@@ -120,23 +151,26 @@ def test_an_unfinished_state_without_counts_is_read_whole_once_at_its_end(
     assert "time_entries" not in again.counts
 
 
-def test_a_row_that_is_pushed_onto_the_next_page_comes_once(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["time_entries", "expenses", "invoices", "estimates"])
+@pytest.mark.parametrize("num_workers", [1, 8])
+def test_a_row_that_is_pushed_onto_the_next_page_comes_once(
+    num_workers: int, name: str, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    """As where pages have numbers, and a new row comes before those that were read."""
     harvest.page_size_cap = 3
-    for n in range(6):
-        harvest.add("clients", name=f"Client {n}")
-    seen = 0
+    pages = 0
 
     def add(request: Any) -> None:
-        nonlocal seen
-        seen += request.path.endswith("/clients")
-        if seen == 2:
-            seen += 1000
-            harvest.add("clients", name="In between")
+        nonlocal pages
+        pages += request.path.endswith(f"/{name}")
+        if pages == 2:
+            pages += 1000
+            harvest.add(name, **{DATES[name]: harvest.clock.now().date().isoformat()})
 
     harvest.before_page = add
-    result = sync({**config, "num_workers": 1}, ["clients"])
-    ids = [row["id"] for row in result.records("clients")]
-    assert sorted(ids) == sorted(row["id"] for row in harvest.listed("clients"))
+    result = sync({**config, "num_workers": num_workers}, [name])
+    ids = [row["id"] for row in result.records(name)]
+    assert sorted(ids) == sorted(row["id"] for row in harvest.listed(name))
 
 
 @pytest.mark.parametrize(("minutes", "comes"), [(None, True), (5, True), (2, False), (0, False)])
