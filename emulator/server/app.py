@@ -15,7 +15,7 @@ from emulator.server.endpoints import ENDPOINTS
 from emulator.server.errors import NO_SUCH_PAGE, RefusedError, invalid_token, not_found
 from emulator.server.lists import page_of
 from emulator.server.middleware import JSON, Middleware
-from emulator.server.single_records import company, me
+from emulator.server.single_records import PARENTS, company, me, parent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +36,7 @@ def application(harvest: HostedAccount, transport_of: TransportOf) -> Middleware
         ("/company", company),
         ("/users/me", me),
         *((endpoint.path, partial(page_of, endpoint)) for endpoint in ENDPOINTS),
+        *((f"/{table}/{{id}}", partial(parent, table)) for table in PARENTS),
     ]
     routes = [
         Route("/api/v2/oauth2/token", _token(harvest), methods=["POST"]),

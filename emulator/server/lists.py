@@ -76,12 +76,18 @@ def _all_rows(endpoint: Endpoint, harvest: HostedAccount, parent: str) -> list[R
     """All rows of a list. Raises `RefusedError` if its parent does not exist or has no such list."""
     if "{parent}" not in endpoint.path:
         return harvest.state.table(endpoint.name).listed()
-    parents = harvest.state.table(endpoint.path.split("/")[1]).rows
-    if not parent.isdecimal() or int(parent) not in parents:
-        raise not_found()
-    if endpoint.name == "teammates" and "manager" not in parents[int(parent)]["access_roles"]:
+    row = row_with_id(harvest, endpoint.path.split("/")[1], parent)
+    if endpoint.name == "teammates" and "manager" not in row["access_roles"]:
         raise unprocessable("User must be a manager")
-    return harvest.rows_below(endpoint.name, int(parent))
+    return harvest.rows_below(endpoint.name, row["id"])
+
+
+def row_with_id(harvest: HostedAccount, table: str, text: str) -> Row:
+    """The row of a table with the id that a path names. Raises `RefusedError`, 404, if it does not exist."""
+    row = harvest.state.table(table).rows.get(int(text)) if text.isdecimal() else None
+    if row is None:
+        raise not_found()
+    return row
 
 
 def _report(name: str, harvest: HostedAccount, user: ApiUser, params: dict[str, str]) -> list[Row]:

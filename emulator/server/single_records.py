@@ -1,4 +1,4 @@
-"""The endpoints that answer with one record: the company, and the user of the token."""
+"""The endpoints that answer with one record: a parent of a list, the user of the token, and the company."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from emulator.server.lists import admit
+from emulator.server.errors import not_found
+from emulator.server.lists import admit, row_with_id
 from emulator.server.settings import MODULES
 from emulator.server.views import view_of
 
@@ -18,11 +19,27 @@ if TYPE_CHECKING:
     from emulator.server.permissions import ApiUser
 
 
+PARENTS = ("invoices", "estimates", "users")
+
+
+def parent(table: str, harvest: HostedAccount, user: ApiUser, incoming: Incoming) -> bytes:
+    """The invoice, estimate or user with that id, if the user sees it in its list."""
+    admit(table, harvest, user)
+    row, sees = row_with_id(harvest, table, incoming.path_params["id"]), user.sees(table)
+    if sees and not sees(row):
+        raise not_found()
+    return _sent(table, row, harvest, user)
+
+
 def me(harvest: HostedAccount, user: ApiUser, _: Incoming) -> bytes:
     """The user of the token."""
     admit("users_me", harvest, user)
-    view = view_of("users", user, harvest)
-    return orjson.dumps(view(user.row) if view else user.row)
+    return _sent("users", user.row, harvest, user)
+
+
+def _sent(table: str, row: Row, harvest: HostedAccount, user: ApiUser) -> bytes:
+    view = view_of(table, user, harvest)
+    return orjson.dumps(view(row) if view else row)
 
 
 def company(harvest: HostedAccount, user: ApiUser, _: Incoming) -> bytes:

@@ -57,3 +57,9 @@ def test_the_check_sees_what_is_wrong() -> None:
     found = differences(wrong, fields)
     assert {"id: '7' is no int", "client.name: missing", "client.id: null", "extra: unknown"} <= set(found)
     assert "created_at: '2026-03-02 09:00:00' is no stamp" in found
+
+
+@pytest.mark.parametrize("table", ["invoices", "estimates", "users"])
+def test_a_record_by_its_id_is_the_record_of_the_list(table: str, harvest: Harvest, client: Client) -> None:
+    for row in harvest.listed(table)[:3]:
+        assert client.get(f"/{table}/{row['id']}") == row

@@ -69,8 +69,9 @@ def test_credentials_may_stand_in_the_query(harvest: Harvest, server: Server) ->
 
 
 def test_an_unknown_record_is_json_and_an_unknown_path_a_page(client: Client) -> None:
-    answer = client.answer("/invoices/1/messages")
-    assert (answer.status_code, answer.json()) == (404, {"status": 404, "error": "Not Found"})
+    for path in ("/invoices/1", "/invoices/1/messages"):
+        answer = client.answer(path)
+        assert (answer.status_code, answer.json()) == (404, {"status": 404, "error": "Not Found"})
     for path in ("/nothing", "/invoices//messages"):
         answer = client.answer(path)
         assert answer.status_code == 404
