@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.lists import CHILDREN, LISTS, LIVING
 from emulator import Harvest, Server
-from emulator.arrivals import Window
-from emulator.clock import Clock, TickingClock, stamp
+from emulator.account.clock import Clock, TickingClock
+from emulator.account.timestamps import stamp
+from emulator.server.rate_limit import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emulator.state import Row
+    from emulator.account.state import Row
 
 RECENTLY = timedelta(days=30)
 

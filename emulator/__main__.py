@@ -1,4 +1,4 @@
-"""`python -m emulator`: an account on a socket, until SIGTERM or Ctrl-C."""
+"""`python -m emulator`: serve a made-up account on this machine, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import signal
 import sys
 import threading
 
-from emulator.builder import SIZES
-from emulator.clock import TickingClock
+from emulator.account.clock import TickingClock
 from emulator.harvest import Harvest
-from emulator.server import Server
+from emulator.sample.builder import SIZES
+from emulator.server.http_server import Server
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve an account, say where in one line of JSON, and wait for the signal to stop."""
+    """Print the account's address and credentials in one line of JSON, and serve it until the signal to stop."""
     parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
-    parser.add_argument("--size", choices=sorted(SIZES), default="s", help="how much is in the account")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another account")
-    parser.add_argument("--port", type=int, default=0, help="0: any free port")
-    parser.add_argument("--days", type=int, default=0, help="working days that passed since the account was made")
+    parser.add_argument("--size", choices=sorted(SIZES), default="s", help="how many rows the account has")
+    parser.add_argument("--seed", type=int, default=0, help="accounts of different seeds differ")
+    parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")
+    parser.add_argument("--days", type=int, default=0, help="working days since the account was made")
     parser.add_argument("--limits", action="store_true", help="enforce Harvest's rate limits")
-    parser.add_argument("--latency", type=float, default=0.0, help="milliseconds for each request")
+    parser.add_argument("--latency", type=float, default=0.0, help="milliseconds before each answer")
     options = parser.parse_args(arguments)
     if options.days < 0 or options.latency < 0 or not 0 <= options.port < 65536:
         parser.error("--days and --latency are not negative, --port is between 0 and 65535")
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     gc.disable()
     harvest = Harvest(options.size, options.seed)
     harvest.work(options.days)
-    gc.freeze()  # the account stays for as long as the process: nothing in it to collect
+    gc.freeze()  # the account lives as long as the process, so there is nothing to collect
     gc.enable()
     harvest.clock = TickingClock(harvest.clock.now())
     harvest.limits = options.limits

@@ -12,7 +12,7 @@ from airbyte_cdk.test.standard_tests import docker_base
 from airbyte_cdk.test.standard_tests.source_base import SourceTestSuiteBase
 
 from emulator import Harvest, Server
-from emulator.clock import stamp
+from emulator.account.timestamps import stamp
 from integration_tests.command_line import Run, assert_whole, run
 from integration_tests.container import Image
 from integration_tests.content import identity, tables

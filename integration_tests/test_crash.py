@@ -25,9 +25,9 @@ from typing_extensions import Self
 from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
-from emulator.changes import PARENT_KEYS
-from emulator.clock import stamp
-from emulator.state import CHILDREN
+from emulator.account.changes import PARENT_KEYS
+from emulator.account.state import CHILDREN
+from emulator.account.timestamps import stamp
 from integration_tests.command_line import Message, configured
 from integration_tests.content import BY_YEAR, Row, identity, tables
 from integration_tests.test_duckdb import flat, held

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from emulator import Harvest
-from emulator.single import company_row
+from emulator.server.single_records import company_row
 from unit_tests.reckoning import SUBJECTS, project_budget, reports
 
 Row = dict[str, Any]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from emulator import Harvest, answers
-from emulator.clock import stamp
+from emulator import Harvest
+from emulator.account.timestamps import stamp
+from emulator.server import lists
 from source_harvest.delivered import DeliveredRows
 from unit_tests.syncing import Sync, kills, sync
 
@@ -103,8 +104,8 @@ def test_a_list_that_is_not_filtered_by_days_is_not_cut_without_end(
     def without_days(key: str, filters: str, params: Row, **rest: Any) -> Any:
         return test_of(key, filters, {name: params[name] for name in params if name not in {"from", "to"}}, **rest)
 
-    test_of = answers.test_of
-    monkeypatch.setattr(answers, "test_of", without_days)
+    test_of = lists.test_of
+    monkeypatch.setattr(lists, "test_of", without_days)
     harvest.page_size_cap = 11
     result = sync(config, TIME)
     assert result.statuses == dict.fromkeys(TIME, "COMPLETE")

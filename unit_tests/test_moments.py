@@ -68,7 +68,7 @@ def test_each_state_that_was_written_is_read_again(
     """With the same `Date` in all answers, and with another in each, so that Harvest's clock goes back between two."""
     chance = random.Random(odd)
     every = dates(chance, odd if isinstance(odd, str) else None)
-    monkeypatch.setattr("emulator.door.format_datetime", lambda *_, **__: next(every))
+    monkeypatch.setattr("emulator.server.middleware.format_datetime", lambda *_, **__: next(every))
     harvest.page_size_cap = 40
     first = sync({**config, **BY_YEAR}, NAMES)
     for kind, message in first.errors.values():

@@ -154,12 +154,3 @@ def test_messages_can_be_asked_for_since_a_moment(name: str, parent: str, harves
     path = f"/{parent}/{row['id']}/messages"
     assert client.get(path)[name] == harvest.children(name, row["id"])
     assert client.get(path, updated_since=newest["updated_at"])[name] == [newest]
-
-
-def test_a_projects_assignments_are_those_of_the_account_for_it(harvest: Harvest, client: Client) -> None:
-    for name in ("user_assignments", "task_assignments"):
-        project = harvest.listed(name)[0]["project"]["id"]
-        expected = [row for row in harvest.listed(name) if row["project"]["id"] == project]
-        assert client.get(f"/projects/{project}/{name}")[name] == expected
-        active = client.get(f"/projects/{project}/{name}", is_active="true")[name]
-        assert active == [row for row in expected if row["is_active"]]
