@@ -12,10 +12,28 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Run, assert_whole, command_line, configured, run
-from integration_tests.content import identity, tables
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import WHOLE, stream_name
+from testing.command_line import Run, assert_whole, command_line, configured, run
+from testing.expected_tables import identity, tables
+from testing.streams import WHOLE, stream_name
+
+
+def test_a_program_that_gave_up_a_sync_can_end(config: dict[str, Any]) -> None:
+    """With a queue that is full, because nobody reads on."""
+    program = """
+import json, sys, time
+from source_harvest import SourceHarvest, engine
+from testing.in_process import LOGGER, catalog
+from testing.streams import STREAM_NAMES
+engine.QUEUE_SIZE = 10
+reading = SourceHarvest().read(LOGGER, json.loads(sys.argv[1]), catalog(STREAM_NAMES))
+next(message for message in reading if message.record)
+time.sleep(0.5)
+reading.close()
+"""
+    child = subprocess.run([sys.executable, "-c", program, json.dumps(config)], timeout=120, check=False)
+    assert child.returncode == 0
+
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "clients"}, "stream_state": {"updated_at": "soon"}}}
 
@@ -245,7 +263,7 @@ def test_what_a_sigterm_leaves_is_whole_lines_from_which_the_next_sync_goes_on(
     records = [message["record"] for message in first.of_type("RECORD") + second.of_type("RECORD")]
     for name in names:
         held = {identity(name, record["data"]) for record in records if record["stream"] == name}
-        assert held == {identity(name, row) for row in tables(harvest)[name]}
+        assert held == {identity(name, row) for row in tables(harvest, "year")[name]}
 
 
 def test_a_reader_that_goes_away_ends_the_connector(

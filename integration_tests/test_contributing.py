@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import Harvest
-from integration_tests.command_line import Run, configured
+from testing.command_line import Run, configured
 
 ROOT = Path(__file__).parent.parent
 

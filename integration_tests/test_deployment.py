@@ -14,7 +14,7 @@ import pytest
 import docs
 from emulator import Harvest
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import AS_OF_A_DAY, DELETED, WHOLE, stream_name
+from testing.streams import AS_OF_A_DAY, DELETED, WHOLE, stream_name
 
 PAGE = (Path(docs.__path__[0]) / "deployment.md").read_text(encoding="utf-8")
 BLOCKS = [block for block in re.findall(r"(?:^    .*\n|^\n)+", PAGE, re.MULTILINE) if block.strip()]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import assert_whole, configured
-from integration_tests.container import Image, written
+from testing.command_line import assert_whole, configured
+from testing.container import Image, written
 
 LOCKED_DOWN = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from conftest import config_of
 from emulator import Harvest, Server
-from integration_tests.command_line import Message, Run, command_line, configured, run
-from integration_tests.content import BY_YEAR, identity, tables
+from testing.command_line import Message, Run, command_line, configured, run
+from testing.configs import BY_YEAR, config_of
+from testing.expected_tables import identity, tables
 
 NAMES = ["clients", "invoices", "time_entries", "time_entry_external_reference"]
 NOTES = "Zürich, 東京 🎉\u2028"
@@ -64,9 +64,6 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         catalog = configured(message["catalog"]["streams"], NAMES)
         (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
         yield Account(harvest, folder)
-
-
-# How standard output may be connected: where the reader reads, and what the connector is given.
 
 
 def pipe() -> tuple[int, int]:
@@ -149,7 +146,7 @@ def assert_complete(result: Run, harvest: Harvest) -> None:
     keys = assert_whole_lines(result)
     assert result.exit_code == 0
     assert {name: set(found) for name, found in keys.items()} == {
-        name: {identity(name, row) for row in tables(harvest)[name]} for name in NAMES
+        name: {identity(name, row) for row in tables(harvest, "year")[name]} for name in NAMES
     }
     assert NOTES in [row["notes"] for row in result.rows("time_entries")]
 

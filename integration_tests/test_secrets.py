@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Message, Run, configured, run
+from testing.command_line import Message, Run, configured, run
 
 Prepare = Callable[[Harvest, Message], None]
 

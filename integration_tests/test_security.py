@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from integration_tests.command_line import command_line, configured, run
+from testing.command_line import command_line, configured, run
 
 
 def test_a_read_leaves_nothing_on_disk(tmp_path: Path, oauth_config: dict[str, Any]) -> None:

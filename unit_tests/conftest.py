@@ -1,8 +1,20 @@
 """What all unit tests need."""
 
+import faulthandler
 import time
+from collections.abc import Iterator
 
 import pytest
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
+
+
+@pytest.fixture
+def watched() -> Iterator[None]:
+    """What hangs is shown and ended. And no odd secret stays behind for other tests' messages."""
+    faulthandler.dump_traceback_later(1800, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    update_secrets([])
 
 
 @pytest.fixture(autouse=True)
