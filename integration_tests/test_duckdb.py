@@ -12,7 +12,7 @@ from emulator import Harvest, Server
 from source_harvest.streams import STREAMS
 from testing.comparisons import flat
 from testing.configs import BY_YEAR, config_of
-from testing.destinations import rows_in, sync_into
+from testing.destinations import DuckDBDestination
 from testing.expected_reports import Row
 from testing.expected_tables import identity, tables
 from testing.streams import AS_OF_A_DAY, stream_name
@@ -41,9 +41,9 @@ def without(columns: set[str], row: Row) -> Row:
 def test_the_warehouse_equals_the_account_after_a_first_sync(
     tmp_path: Path, harvest: Harvest, config: dict[str, Any], warehouse: Warehouse
 ) -> None:
-    sync_into(tmp_path, config, warehouse)
+    DuckDBDestination(warehouse).sync(tmp_path, config)
     for name, rows in tables(harvest, "year").items():
-        found = {identity(name, row): row for row in rows_in(warehouse, name)}
+        found = {identity(name, row): row for row in DuckDBDestination(warehouse).held(name)}
         # A warehouse has every column in every row; a record of Harvest's may lack some.
         whole = {column for row in rows for column in row}
         assert found == {identity(name, row): dict.fromkeys(found[identity(name, row)]) | row for row in rows}, name
@@ -59,18 +59,18 @@ def test_the_warehouse_follows_the_account_through_later_syncs(
     stands there as not invoiced.
     """
     for _ in range(4):
-        sync_into(tmp_path, config, warehouse)
+        DuckDBDestination(warehouse).sync(tmp_path, config)
         harvest.work(days=3)
-    sync_into(tmp_path, config, warehouse)
+    DuckDBDestination(warehouse).sync(tmp_path, config)
     for name, rows in tables(harvest, "year").items():
         repeated = REPEATED if name in AS_OF_A_DAY else set()
-        found = {identity(name, row): without(repeated, flat(row)) for row in rows_in(warehouse, name)}
+        found = {identity(name, row): without(repeated, flat(row)) for row in DuckDBDestination(warehouse).held(name)}
         for row in rows:
             is_settled = name == "uninvoiced" and row["period_end"] < "2025-12-01"
             if not (row.get("is_running") or is_settled):
                 kept = found[identity(name, row)]
                 assert kept == dict.fromkeys(kept) | without(repeated, flat(row)), name
-    assert len({row["snapshot_date"] for row in rows_in(warehouse, "project_budget")}) == 5
+    assert len({row["snapshot_date"] for row in DuckDBDestination(warehouse).held("project_budget")}) == 5
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     folder = tmp_path_factory.mktemp("loaded")
     harvest = Harvest(size="xs", seed=0)
     with Server(harvest) as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
-        sync_into(folder, config_of(harvest, server) | BY_YEAR, warehouse)
+        DuckDBDestination(warehouse).sync(folder, config_of(harvest, server) | BY_YEAR)
         yield warehouse
 
 

@@ -14,7 +14,7 @@ from demo.loader import Warehouse
 from emulator import Server
 from source_harvest.streams import STREAMS
 from testing.configs import BY_YEAR, config_of
-from testing.destinations import sync_into
+from testing.destinations import DuckDBDestination
 from testing.example_queries import QUERIES, agency
 from testing.postgres import NoPostgresError, Postgres, postgres
 from testing.streams import stream_name
@@ -54,14 +54,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     try:
         with postgres() as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
             with Server(harvest) as emulator:
-                sync_into(folder, config_of(harvest, emulator) | BY_YEAR, warehouse)
+                DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
                 expense = harvest.state.row("expenses", harvest.listed("expenses")[0]["id"])
                 harvest.delete("expenses", expense["id"])
                 harvest.work(days=7)
-                sync_into(folder, config_of(harvest, emulator) | BY_YEAR, warehouse)
+                DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
                 harvest.state.put("expenses", expense)
                 harvest.clock.advance(days=1)
-                sync_into(folder, config_of(harvest, emulator) | BY_YEAR, warehouse)
+                DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
             for stream in STREAMS:
                 server.run(_table(stream_name(stream), stream.primary_key, warehouse))
             yield Loaded(server, warehouse)

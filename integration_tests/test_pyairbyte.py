@@ -18,6 +18,7 @@ from emulator import Harvest, Server
 from testing.configs import BY_YEAR, config_of
 from testing.expected_tables import KEYS, identity, tables
 from testing.streams import AS_OF_A_DAY, WHOLE
+from testing.waiting import LONGEST_WAIT
 
 PYAIRBYTE = "airbyte==0.71.3"
 PYTHONS = ">=3.10,<3.13"  # those that PyAirbyte runs on
@@ -49,7 +50,7 @@ def python() -> Path:
         return found
     uv, quietly = BIN / "uv", {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     try:
-        run(uv, "venv", "-q", "--clear", "--python", PYTHONS, FOLDER, seconds=60, env=quietly)
+        run(uv, "venv", "-q", "--clear", "--python", PYTHONS, FOLDER, seconds=LONGEST_WAIT, env=quietly)
     except FailedError as error:
         pytest.skip(f"PyAirbyte runs on Python {PYTHONS}, and none is found here: {error}")
     try:
@@ -85,7 +86,7 @@ def test_pyairbyte_syncs_an_account_and_then_what_changed(python: Path, tmp_path
     }
 
     def sync() -> int:
-        printed = run(python, "-c", script, seconds=180, cwd=tmp_path, env=environment)
+        printed = run(python, "-c", script, seconds=LONGEST_WAIT, cwd=tmp_path, env=environment)
         [rows] = re.findall(r"^(\d+) rows were read$", printed, re.MULTILINE)
         return int(rows)
 

@@ -15,7 +15,7 @@ from demo.loader import Warehouse
 from emulator import Harvest, Server
 from source_harvest.streams import STREAMS
 from testing.configs import BY_YEAR, config_of
-from testing.destinations import sync_into
+from testing.destinations import DuckDBDestination
 from testing.example_queries import PAGE, QUERIES, agency
 from testing.expected_reports import TIME, project_budget
 from testing.streams import DELETED, REPORTS, stream_name
@@ -44,12 +44,12 @@ def warehouse(harvest: Harvest, snapshots: list[Row], tmp_path_factory: pytest.T
     with Server(harvest) as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
         for days in (0, 2, 12):
             snapshots += project_budget(harvest)
-            sync_into(folder, config_of(harvest, server), warehouse, ["project_budget"])
+            DuckDBDestination(warehouse).sync(folder, config_of(harvest, server), ["project_budget"])
             harvest.clock.advance(days=days)
             harvest.work()
         snapshots += project_budget(harvest)
         for names in at_most_100_reports():
-            sync_into(folder, config_of(harvest, server), warehouse, names)
+            DuckDBDestination(warehouse).sync(folder, config_of(harvest, server), names)
         yield warehouse
 
 
@@ -459,18 +459,18 @@ def test_rows_that_are_gone_are_left_out_and_rows_that_came_back_are_not(tmp_pat
         harvest.delete("time_entries", id_)
     with Server(harvest) as server, Warehouse(tmp_path / "warehouse.duckdb") as warehouse:
         config = config_of(harvest, server) | BY_YEAR
-        sync_into(tmp_path, config, warehouse, names)
+        DuckDBDestination(warehouse).sync(tmp_path, config, names)
         idle = [row for row in harvest.listed("time_entries") if not row["is_locked"]]
         gone, back = [row["id"] for row in idle[:3]], idle[3]["id"]
         kept_row = harvest.state.row("time_entries", back)
         for id_ in [*gone, back]:
             harvest.delete("time_entries", id_)
         harvest.clock.advance(days=1)
-        sync_into(tmp_path, config, warehouse, names)
+        DuckDBDestination(warehouse).sync(tmp_path, config, names)
         assert {row["record_id"] for row in warehouse.rows(DELETED)} == {*gone, back}
         harvest.state.put("time_entries", kept_row)
         harvest.clock.advance(days=1)
-        sync_into(tmp_path, config, warehouse, names)
+        DuckDBDestination(warehouse).sync(tmp_path, config, names)
 
         assert warehouse.query(QUERIES["Reports against time entries"]) == []
         with undone(warehouse, "DELETE FROM deleted_records"):

@@ -11,6 +11,7 @@ from typing import Any
 from emulator import Harvest
 from testing.expected_reports import Row
 from testing.expected_tables import identity, tables
+from testing.waiting import LONGEST_WAIT
 
 Message = dict[str, Any]
 
@@ -56,7 +57,7 @@ def run(folder: Path, command: str, *flags: str, **files: object) -> Run:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=LONGEST_WAIT,
     )
     return Run(child.stdout, child.returncode)
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
+    AirbyteStream,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
     ConfiguredAirbyteStream,
     DestinationSyncMode,
     Status,
@@ -20,6 +23,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
+from testing.destinations import InMemoryDestination
 from testing.streams import STREAM_NAMES
 
 Record = dict[str, Any]
@@ -67,19 +71,18 @@ class Sync:
 
 
 def catalog(streams: Iterable[str], mode: SyncMode = SyncMode.incremental) -> ConfiguredAirbyteCatalog:
-    """These streams, incremental where they can be and the mode allows it."""
+    """These streams, incremental where they can be and the mode allows it; the tables of others are overwritten."""
     config = {"credentials": {"auth_type": "Token", "api_token": "any"}}
     known = {stream.name: stream for stream in SourceHarvest().discover(LOGGER, config).streams}
-    return ConfiguredAirbyteCatalog(
-        streams=[
-            ConfiguredAirbyteStream(
-                stream=known[name],
-                sync_mode=mode if mode in known[name].supported_sync_modes else SyncMode.full_refresh,
-                destination_sync_mode=DestinationSyncMode.append_dedup,
-            )
-            for name in streams
-        ]
-    )
+    return ConfiguredAirbyteCatalog(streams=[_configured(known[name], mode) for name in streams])
+
+
+def _configured(stream: AirbyteStream, mode: SyncMode) -> ConfiguredAirbyteStream:
+    if mode in stream.supported_sync_modes and mode is SyncMode.incremental:
+        modes = SyncMode.incremental, DestinationSyncMode.append_dedup
+    else:
+        modes = SyncMode.full_refresh, DestinationSyncMode.overwrite
+    return ConfiguredAirbyteStream(stream=stream, sync_mode=modes[0], destination_sync_mode=modes[1])
 
 
 def sync(
@@ -116,6 +119,19 @@ def kills(result: Sync, name: str) -> Iterator[Sync]:
 def check(config: Mapping[str, Any]) -> tuple[bool, str]:
     status = SourceHarvest().check(LOGGER, dict(config))
     return status.status is Status.SUCCEEDED, status.message or ""
+
+
+def load_into(
+    destination: InMemoryDestination, messages: Iterable[AirbyteMessage], asked: ConfiguredAirbyteCatalog
+) -> None:
+    """What came of a sync, whole or up to where it was killed, as lines of JSON."""
+    lines = map(AirbyteEntrypoint.airbyte_message_to_string, messages)
+    destination.load(lines, ConfiguredAirbyteCatalogSerializer.dump(asked))
+
+
+def state_in(destination: InMemoryDestination) -> list[AirbyteStateMessage] | None:
+    """What the next sync is given; None before the first."""
+    return [AirbyteStateMessageSerializer.load(state) for state in destination.state()] or None
 
 
 @cache

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from testing.waiting import LONGEST_WAIT
+
 
 class NoPostgresError(Exception):
     """PostgreSQL cannot be run here."""
@@ -81,7 +83,7 @@ def _run(user: str, *command: str | Path, given: str | None = None) -> str:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=LONGEST_WAIT,
         check=False,
         cwd="/",
         user=user if os.geteuid() == 0 else None,

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from source_harvest import deadline
 from testing.in_process import check, sync
 from testing.raw_server import RawServer, Request, head
+from testing.waiting import LONGEST_WAIT
 
 BODY = {"clients": [{"id": 7}], "total_entries": 1, "links": {"next": None}}
 DRIPS = {
@@ -103,7 +104,7 @@ def test_one_that_always_drips_fails_its_stream(naps: list[float], monkeypatch: 
 
 def test_an_answer_in_many_pieces_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as they come in time."""
-    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", LONGEST_WAIT)
 
     def answer(request: Request) -> None:
         content = json.dumps(BODY).encode()
@@ -119,9 +120,9 @@ def test_the_time_of_an_answer_is_its_own(
     harvest: Any, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not that of all answers on a connection together."""
-    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 4)
     harvest.page_size_cap = 10
-    harvest.faults.add(path="/task_assignments$", kind="slow", seconds=1, times=3)
+    harvest.faults.add(path="/task_assignments$", kind="slow", seconds=1.5, times=3)
     result = sync({**config, "num_workers": 1}, ["project_tasks"])
     assert result.statuses == {"project_tasks": "COMPLETE"}
     assert len(harvest.requests) == 3

@@ -267,10 +267,8 @@ def test_connections_are_kept_open_and_used_again_until_the_sync_is_over(
     assert [connection.sock for connection in opened] == [None] * len(opened)
 
 
-def test_a_server_that_never_answers_is_given_up(
-    harvest: Harvest, config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (0.2, 0.2))
+@pytest.mark.usefixtures("naps", "short_hangs")
+def test_a_server_that_never_answers_is_given_up(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.faults.add(path="/clients$", kind="hang", times=None)
     result = sync(config, ["clients"])
     assert result.errors["clients"][0] == "transient_error"

@@ -14,11 +14,12 @@ from docs import errors
 from docs.errors import ALWAYS, COMPLETE, ONCE, OUTCOMES, Outcome
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from source_harvest.auth import REQUEST_KWARGS
 from testing.comparisons import held
 from testing.expected_tables import identity, tables
 from testing.in_process import LOGGER, Sync, catalog_of, check, sync
 from testing.streams import LISTS, STREAM_NAMES, WHOLE
+
+pytestmark = pytest.mark.usefixtures("naps", "short_hangs")
 
 LISTED = [*LISTS, *WHOLE]
 WORDS = "Harvest's own words"
@@ -150,11 +151,6 @@ def cases(places: Iterable[str]) -> list[Any]:
         for case in outcome.cases()
         if case[1] in places
     ]
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (1, 0.1))
 
 
 def test_the_table_says_once_what_happens_for_each_fault_in_each_place() -> None:

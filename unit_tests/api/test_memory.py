@@ -1,9 +1,5 @@
 """How much of Harvest's answers is in memory at one time, and that nobody waits for ever for it."""
 
-import ctypes
-import re
-import subprocess
-import sys
 import weakref
 from threading import Event, Thread
 from typing import Any
@@ -11,11 +7,11 @@ from typing import Any
 import pytest
 
 from source_harvest import engine, gate, session
-from source_harvest.delivered import NumberSet
 from source_harvest.gate import Gate, SyncGivenUpError
 from source_harvest.memory import MemoryHold, MemoryLimit
 from testing.in_process import sync
 from testing.raw_server import RawServer, Request
+from testing.waiting import LONGEST_WAIT
 
 ROWS = 20
 """On each page of these tests."""
@@ -49,7 +45,7 @@ def test_one_may_always_go_on_and_another_waits_for_it() -> None:
     thread, done = taking(third, 50)
     assert not done.wait(0.1)
     second.give_back()
-    assert done.wait(60)
+    assert done.wait(LONGEST_WAIT)
     thread.join()
 
 
@@ -62,7 +58,7 @@ def test_who_holds_little_never_waits() -> None:
     thread, done = taking(small, 1)
     assert not done.wait(0.1)
     second.give_back()
-    assert done.wait(60)
+    assert done.wait(LONGEST_WAIT)
     thread.join()
 
 
@@ -79,7 +75,7 @@ def test_a_sync_that_is_given_up_ends_the_wait() -> None:
 
     Thread(target=wait, daemon=True).start()
     gate.close()
-    assert ended.wait(60)
+    assert ended.wait(LONGEST_WAIT)
     with pytest.raises(SyncGivenUpError):
         MemoryHold(gate.bodies).take(1)
 
@@ -143,55 +139,3 @@ def test_many_readers_hold_a_few_pages_whatever_they_wait_for(monkeypatch: pytes
     assert live.most_rows <= 3 * ROWS
     # All that there is room for, one body more, and of each reader its share.
     assert live.most_bytes <= 3 * BODY + 2 * BODY + 12 * (3 * BODY // 12 + session.PIECE)
-
-
-def test_a_set_of_numbers_grows_in_the_memory_that_it_keeps() -> None:
-    """No more than the old table and the new one are in memory at any moment."""
-    code = """if True:
-        import tracemalloc
-        from source_harvest.delivered import NumberSet
-        numbers = NumberSet()
-        for number in range(1, 2**17 + 1):
-            numbers.add(number)
-        tracemalloc.start()
-        numbers.add(2**17 + 1)
-        print(tracemalloc.get_traced_memory()[1])
-    """
-    peak = int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-    assert peak < 2**19 * 8 * 1.2
-    assert NumberSet().add(0)
-
-
-HEAPS = """if True:
-    import ctypes, sys, threading
-    from source_harvest.run import limit_heap
-
-    limit_heap()
-    libc = ctypes.CDLL(None)
-    libc.fopen.restype = ctypes.c_void_p
-    kept, together = [], threading.Barrier(9)
-
-    def work():
-        kept.append(bytes(10_000))
-        together.wait()
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    together.wait()
-    for _ in range(5):
-        bytes(20_000_000)  # glibc would take it for a sign that blocks of this size come and go
-    kept += [bytes(5_000_000) for _ in range(8)]
-    libc.malloc_info(0, ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w")))
-    libc.fflush(None)
-"""
-
-
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="the C library is not glibc")
-def test_all_threads_share_a_heap_and_large_blocks_leave_it(tmp_path: Any) -> None:
-    file = tmp_path / "heaps.xml"
-    subprocess.run([sys.executable, "-c", HEAPS, str(file)], check=True)
-    said = file.read_text()
-    assert len(re.findall("<heap nr=", said)) == 1
-    [blocks] = re.findall(r'<total type="mmap" count="(\d+)"', said)
-    assert int(blocks) >= 8

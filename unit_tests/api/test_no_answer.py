@@ -13,12 +13,10 @@ from source_harvest import source
 from source_harvest.no_answer import NoAnswerError, NoAnswerLimit
 from testing.in_process import check, sync
 from testing.raw_server import RawServer, Request, head
+from testing.waiting import LONGEST_WAIT
 
 ADVICE = "see that api.harvestapp.com and id.getharvest.com can be reached from where the connector runs"
 ACCOUNTS = {"accounts": [{"id": 1, "name": "Any", "product": "harvest"}]}
-
-# A test waits no longer for what has to end; it is left behind then, and dies with the process.
-GENEROUS = 120
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +33,11 @@ def over() -> Iterator[Event]:
 
 
 def checked(config: dict[str, Any]) -> tuple[bool, str]:
-    """The result of a check; fails where that never ends."""
+    """The result of a check; where that never ends, its thread is left behind, and dies with the process."""
     results: list[tuple[bool, str]] = []
     thread = Thread(target=lambda: results.append(check(config)), daemon=True)
     thread.start()
-    thread.join(GENEROUS)
+    thread.join(LONGEST_WAIT)
     [result] = results or [(True, "the check never ended")]
     return result
 
@@ -117,7 +115,7 @@ def test_a_name_that_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_that_is_looked_up_for_ever(over: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*_: Any, **__: Any) -> None:
-        over.wait(GENEROUS)
+        over.wait(LONGEST_WAIT)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -145,7 +143,7 @@ def until_over(server: Callable[[], RawServer], drip: bytes) -> Callable[[Reques
 
 @pytest.mark.parametrize("what", DRIPS)
 @pytest.mark.parametrize("answered", [[], ["accounts"]])
-def test_an_answer_that_drips(answered: list[str], what: str) -> None:
+def test_an_answer_that_drips(answered: list[str], what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     drip = until_over(lambda: server, DRIPS[what])
 
     def answer(request: Request) -> None:
@@ -154,32 +152,39 @@ def test_an_answer_that_drips(answered: list[str], what: str) -> None:
         else:
             drip(request)
 
+    seconds = 6 if answered else 2  # a busy machine has time for the first answer
+    monkeypatch.setattr(source, "CHECK_SECONDS", seconds)
     with RawServer(answer) as server:
         connected, message = checked(server.config)
     assert not connected
     asked = f"{server.config['api_url']}/users/me" if answered else f"{server.config['identity_url']}/api/v2/accounts"
-    assert f"no answer came from {asked} in 2 s" in message
+    assert f"no answer came from {asked} in {seconds} s" in message
 
 
 def test_lists_that_say_nothing_are_told_and_the_check_succeeds(
-    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
+    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The credentials are known to be good by then."""
+    monkeypatch.setattr(source, "CHECK_SECONDS", 6)
     harvest.faults.add(path="/v2/(clients|roles)$", kind="hang", times=None)
     assert checked(config) == (True, "")
     for name in ("clients", "roles", "user_roles"):
         assert f"The stream {name} cannot be read." in caplog.text
 
 
-def test_a_rate_limit_is_waited_for(harvest: Harvest, config: dict[str, Any]) -> None:
+def test_a_rate_limit_is_waited_for(harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A 429 is an answer, and so is each one after it, whatever time they take together."""
-    harvest.faults.add(path="/users/me$", status=429, headers={"retry-after": "2"}, times=2)
+    monkeypatch.setattr(source, "CHECK_SECONDS", 6)
+    harvest.faults.add(path="/users/me$", status=429, headers={"retry-after": "4"}, times=2)
     assert checked(config) == (True, "")
 
 
-def test_a_slow_harvest_is_waited_for_as_long_as_it_answers(harvest: Harvest, config: dict[str, Any]) -> None:
+def test_a_slow_harvest_is_waited_for_as_long_as_it_answers(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No answer takes too long, though all together do."""
-    harvest.faults.add(kind="slow", seconds=0.1, times=None)
+    monkeypatch.setattr(source, "CHECK_SECONDS", 6)
+    harvest.faults.add(kind="slow", seconds=0.3, times=None)
     assert checked({**config, "num_workers": 1}) == (True, "")
     assert len(harvest.requests) > 20
 

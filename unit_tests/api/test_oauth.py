@@ -11,7 +11,7 @@ from airbyte_cdk.models import ConnectorSpecification
 
 from emulator import Harvest, Server
 from source_harvest import SourceHarvest
-from source_harvest.auth import REQUEST_KWARGS, HarvestOAuth, authenticator
+from source_harvest.auth import HarvestOAuth, authenticator
 from source_harvest.errors import HarvestError
 from testing.configs import settings
 from testing.expected_tables import tables
@@ -36,10 +36,8 @@ def test_a_wrong_client_secret_is_said_with_the_cure(oauth_config: dict[str, Any
     assert "wrong-secret" not in message
 
 
-def test_a_token_request_that_is_never_answered_is_given_up(
-    harvest: Harvest, oauth_config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (0.2, 0.2))
+@pytest.mark.usefixtures("naps", "short_hangs")
+def test_a_token_request_that_is_never_answered_is_given_up(harvest: Harvest, oauth_config: dict[str, Any]) -> None:
     harvest.faults.add(path="/oauth2/token$", kind="hang", times=None)
     connected, message = check(oauth_config)
     assert not connected

@@ -11,9 +11,9 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import gate, paging, session
-from source_harvest.auth import REQUEST_KWARGS
 from testing.in_process import Sync, sync
 from testing.raw_server import RawServer, Request, head
+from testing.waiting import LONGEST_WAIT
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,6 @@ def test_pages_that_lead_round_in_a_circle_are_an_error(harvest: Harvest, config
     result = sync(config, ["clients"])
     assert "its pages lead round in a circle" in result.errors["clients"][1]
     assert result.states == {}
-
-
-# A test that waits for longer than this has failed; none takes a hundredth of it.
-LONG = 60
 
 
 @pytest.fixture(autouse=True)
@@ -101,10 +97,8 @@ def test_a_list_whose_pages_are_too_much_is_read_with_smaller_ones(
     assert naps == [1, 2, 4, 8, 16] + [1] * (len(sizes) - 2)
 
 
-def test_pages_that_are_not_answered_in_time_are_too_much(
-    harvest: Harvest, config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (LONG, 1))
+@pytest.mark.usefixtures("naps", "short_hangs")
+def test_pages_that_are_not_answered_in_time_are_too_much(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.faults.add(path="/task_assignments$", larger_than=4, kind="hang", times=None)
     result = sync(config, ["project_tasks"])
     assert ids(result, "project_tasks") == listed(harvest, "task_assignments")
@@ -248,7 +242,7 @@ def test_slow_bodies_keep_no_other_list_waiting(monkeypatch: pytest.MonkeyPatch)
         if request.path in slow:
             content = json.dumps({request.path: [{"id": 7, "updated_at": "2024-01-31T10:00:00Z"}], **large}).encode()
             request.send(head(f"Content-Length: {len(content)}") + content[:2_000_000])
-            assert others_are_done.wait(LONG)
+            assert others_are_done.wait(LONGEST_WAIT)
             request.send(content[2_000_000:])
         else:
             page = int(request.query.get("page", "1"))

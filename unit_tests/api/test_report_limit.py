@@ -51,9 +51,9 @@ def test_other_streams_are_read_while_reports_wait_for_their_limit(
     monkeypatch.setattr(budget, "REQUESTS", 5)
     monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=10))
     monkeypatch.setattr(budget, "SLACK", timedelta(0))
-    monkeypatch.setattr(budget, "REPORTS_WINDOW", timedelta(seconds=1))
+    monkeypatch.setattr(budget, "REPORTS_WINDOW", timedelta(seconds=8))
     monkeypatch.setattr(budget, "REPORTS_SLACK", timedelta(0))
-    config |= {"num_workers": num_workers, "replication_start_date": "2025-08-01"}
+    config |= {"num_workers": num_workers, "replication_start_date": "2026-01-01"}
     others = ["clients", "invoices", "invoice_messages", "time_entries", "users"]
     result = sync(config, [*others, "time_clients", "time_tasks"])
     assert result.statuses == dict.fromkeys([*others, "time_clients", "time_tasks"], "COMPLETE")
@@ -61,8 +61,8 @@ def test_other_streams_are_read_while_reports_wait_for_their_limit(
     last = max(index for index, path in enumerate(paths) if "/reports/" not in path)
     assert sum("/reports/" in path for path in paths[:last]) <= 5
     at = [request.at for request in harvest.requests if "/reports/" in request.path]
-    assert len(at) == 16
-    assert all(later - earlier > 0.9 for earlier, later in zip(at, at[5:], strict=False))
+    assert len(at) == 6
+    assert all(later - earlier > 4 for earlier, later in zip(at, at[5:], strict=False))
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
@@ -98,14 +98,14 @@ def test_reports_do_not_queue_behind_what_hangs_on_all_invoices(
 
 def test_other_streams_are_read_while_reports_wait_out_a_429(harvest: Harvest, config: dict[str, Any]) -> None:
     """Another program may use up the limit."""
-    harvest.faults.add(path="/reports/", status=429, headers={"retry-after": "3"})
+    harvest.faults.add(path="/reports/", status=429, headers={"retry-after": "6"})
     harvest.latency = 0.02
     others = ["invoice_messages", "invoice_payments", "estimate_messages", "billable_rates", "cost_rates"]
     config |= {"num_workers": 1, "replication_start_date": "2026-01-01"}
     result = sync(config, [*others, "time_clients"])
     assert result.statuses == dict.fromkeys([*others, "time_clients"], "COMPLETE")
     at = [request.at for request in harvest.requests if "/reports/" not in request.path]
-    assert max(later - earlier for earlier, later in pairwise(at)) < 1.5
+    assert max(later - earlier for earlier, later in pairwise(at)) < 5
 
 
 def test_no_more_connections_are_opened_than_there_are_workers(

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest.transport import REQUEST_KWARGS
 from testing.in_process import check, sync
 
 
@@ -39,11 +38,9 @@ def test_a_wrong_token_fails_a_sync_at_once_and_moves_no_state(harvest: Harvest,
     assert [request.path for request in harvest.requests] == ["/v2/clients", "/api/v2/accounts"]
 
 
-def test_the_requests_of_check_have_their_time_limits_too(
-    harvest: Harvest, config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(REQUEST_KWARGS, "timeout", (0.2, 0.2))
-    harvest.faults.add(path="/accounts$", kind="slow", seconds=0.6)
+@pytest.mark.usefixtures("naps", "short_hangs")
+def test_the_requests_of_check_have_their_time_limits_too(harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.faults.add(path="/accounts$", kind="hang")
     assert check(config) == (True, "")
     assert [request.path for request in harvest.requests].count("/api/v2/accounts") == 2
 

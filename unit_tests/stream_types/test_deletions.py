@@ -9,14 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteStateMessage, AirbyteStreamStatus, SyncMode
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, SyncMode, Type
 
 from emulator import Harvest
 from source_harvest.inhabitants import Inhabitants
 from source_harvest.streams import STREAMS
 from testing.accounts import requests_to, to_now
+from testing.destinations import InMemoryDestination
 from testing.expected_tables import tables
-from testing.in_process import Sync, catalog, kills, state_of, sync
+from testing.in_process import Sync, catalog, kills, load_into, state_in, state_of, sync
 from testing.streams import DELETED, WHOLE, stream_name
 
 SEEDS = range(int(os.environ.get("DELETION_SEEDS", "10")))
@@ -25,67 +26,52 @@ LISTS = ("clients", "contacts", "tasks", "projects", "time_entries", "expenses",
 OTHERS = ("user_assignments", "task_assignments", "users", "expense_categories", "invoice_item_categories")
 
 
-class Warehouse:
-    """A destination that replaces rows by their key, and the state that it gives back."""
+class Story:
+    """Syncs of a config into one destination, each with the state that is there."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
-        self.ids: dict[str, set[int]] = {name: set() for name in WITH_IDS}
-        self.verdicts: dict[tuple[str, int], bool] = {}
+        self.destination = InMemoryDestination()
         self.said_to_be_back: set[tuple[str, int]] = set()
-        self._states: dict[str, Any] = {}
 
     def sync(self, streams: list[str], *, until: float = 1, mode: SyncMode = SyncMode.incremental) -> Sync:
-        """Takes what comes up to some message, as where it was killed there; up to its end for 1.
-
-        Of incremental streams it keeps also the rows that no state vouches for, and of others only whole tables.
-        """
+        """Takes what comes up to some message, as where it was killed there; up to its end for 1."""
         asked = catalog([name for name in streams if name != DELETED], mode)
         asked.streams += catalog([name for name in streams if name == DELETED]).streams
-        result = sync(self.config, streams, self.states or None, asked=asked)
+        result = sync(self.config, streams, state_in(self.destination), asked=asked)
         self.said_to_be_back = {(r["stream"], r["record_id"]) for r in result.records(DELETED) if not r["is_deleted"]}
-        last = int(until * len(result.messages))
-        refreshed = {s.stream.name: set[int]() for s in asked.streams if s.sync_mode is SyncMode.full_refresh}
-        for message in result.messages[:last]:
-            if message.record and message.record.stream == DELETED:
-                row = message.record.data
-                self.verdicts[row["stream"], row["record_id"]] = row["is_deleted"]
-            elif message.record and message.record.stream in self.ids:
-                ids = refreshed.get(message.record.stream, self.ids[message.record.stream])
-                ids.add(message.record.data["id"])
-            elif message.state and message.state.stream:
-                self.keep([message.state])
-            elif message.trace and message.trace.stream_status:
-                status = message.trace.stream_status
-                name = status.stream_descriptor.name
-                if status.status is AirbyteStreamStatus.COMPLETE and name in refreshed.keys() & self.ids.keys():
-                    self.ids[name] = refreshed[name]
+        load_into(self.destination, result.messages[: int(until * len(result.messages))], asked)
         return result
 
-    @property
-    def states(self) -> list[AirbyteStateMessage]:
-        return list(self._states.values())
-
     def keep(self, states: list[AirbyteStateMessage]) -> None:
-        self._states |= {state.stream.stream_descriptor.name: state for state in states if state.stream}
+        """The destination is given these and no rows."""
+        messages = [AirbyteMessage(type=Type.STATE, state=state) for state in states]
+        load_into(self.destination, messages, catalog([]))
+
+    def ids(self, stream: str) -> set[int]:
+        return {row["id"] for row in self.destination.held(stream)}
+
+    @property
+    def verdicts(self) -> dict[tuple[str, int], bool]:
+        return {(row["stream"], row["record_id"]): row["is_deleted"] for row in self.destination.held(DELETED)}
 
     def said_to_be_deleted(self, stream: str) -> set[int]:
         return {id_ for (name, id_), is_deleted in self.verdicts.items() if name == stream and is_deleted}
 
 
-def assert_all_found(warehouse: Warehouse, harvest: Harvest, streams: list[str] = WITH_IDS) -> None:
+def assert_all_found(story: Story, harvest: Harvest, streams: list[str] = WITH_IDS) -> None:
     left = tables(harvest)
     for name in streams:
-        gone = warehouse.ids[name] - {row["id"] for row in left[name]}
-        assert warehouse.said_to_be_deleted(name) & warehouse.ids[name] == gone, name
+        gone = story.ids(name) - {row["id"] for row in left[name]}
+        assert story.said_to_be_deleted(name) & story.ids(name) == gone, name
 
 
-def assert_none_invented(warehouse: Warehouse, harvest: Harvest) -> None:
+def assert_none_invented(story: Story, harvest: Harvest) -> None:
     left = tables(harvest)
     for name in WITH_IDS:
-        assert not warehouse.said_to_be_deleted(name) & {row["id"] for row in left[name]}, name
+        assert not story.said_to_be_deleted(name) & {row["id"] for row in left[name]}, name
     if harvest.before_page is None:  # or it may have gone again in the meantime
-        assert warehouse.said_to_be_back <= {(name, row["id"]) for name in WITH_IDS for row in left[name]}
+        assert story.said_to_be_back <= {(name, row["id"]) for name in WITH_IDS for row in left[name]}
 
 
 def delete_something(harvest: Harvest, chance: random.Random) -> None:
@@ -132,7 +118,7 @@ def test_all_that_was_deleted_is_found_and_nothing_else(
     config |= {"deleted_records_days": chance.choice([0, 1, 1, 3]), "child_full_read_days": chance.choice([0, 2, 7])}
     if chance.random() < 0.3:
         config["replication_start_date"] = chance.choice(["2025-06-01", "2026-02-01"])
-    warehouse = Warehouse(config)
+    story = Story(config)
     for _ in range(6):
         harvest.before_page = meddling(harvest, chance.random()) if chance.random() < 0.3 else None
         for _ in range(chance.randrange(3)):
@@ -140,28 +126,28 @@ def test_all_that_was_deleted_is_found_and_nothing_else(
             harvest.faults.add(path, status=chance.choice([403, 404, 422, 503]), times=chance.choice([1, 2, 30]))
         streams = [name for name in WITH_IDS if chance.random() < 0.8]
         mode = SyncMode.incremental if chance.random() < 0.8 else SyncMode.full_refresh
-        warehouse.sync([*streams, DELETED], until=chance.choice([1, 1, chance.random()]), mode=mode)
+        story.sync([*streams, DELETED], until=chance.choice([1, 1, chance.random()]), mode=mode)
         harvest.faults.clear()
-        assert_none_invented(warehouse, harvest)
+        assert_none_invented(story, harvest)
         harvest.before_page = None
         harvest.clock.advance(minutes=chance.choice([5, 300, 1500, 12_000]))
         for _ in range(chance.randrange(6)):
             delete_something(harvest, chance)
         if chance.random() < 0.5:
             harvest.work()
-    warehouse.sync([*WITH_IDS, DELETED])  # brings rows that were never read
+    story.sync([*WITH_IDS, DELETED])  # brings rows that were never read
     harvest.clock.advance(days=8)
-    result = warehouse.sync([*WITH_IDS, DELETED])
+    result = story.sync([*WITH_IDS, DELETED])
     assert result.errors == {}
-    assert_all_found(warehouse, harvest)
+    assert_all_found(story, harvest)
 
 
-def first_sync(harvest: Harvest, config: dict[str, Any], streams: list[str] = WITH_IDS) -> Warehouse:
+def first_sync(harvest: Harvest, config: dict[str, Any], streams: list[str] = WITH_IDS) -> Story:
     """All of it was read, and a day has passed."""
-    warehouse = Warehouse(config)
-    warehouse.sync([*streams, DELETED])
+    story = Story(config)
+    story.sync([*streams, DELETED])
     harvest.clock.advance(days=1)
-    return warehouse
+    return story
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])
@@ -196,10 +182,10 @@ def test_what_is_gone_is_told_once_though_a_stream_goes_on_failing(harvest: Harv
     parts = killed.states["invoice_messages"]["delivered"]
     (invoice,) = Inhabitants(parts).groups
     harvest.delete("invoices", invoice)
-    warehouse = Warehouse(config)
-    warehouse.keep(killed.state)
+    story = Story(config)
+    story.keep(killed.state)
     harvest.faults.add(path="/messages", status=403, times=None)
-    found = [warehouse.sync([*streams, DELETED]) for _ in range(3)]
+    found = [story.sync([*streams, DELETED]) for _ in range(3)]
     assert [result.statuses["invoice_messages"] for result in found] == ["INCOMPLETE"] * 3
     told = [{row["record_id"] for row in result.records(DELETED) if row["is_deleted"]} for result in found]
     assert told == [ids_in(parts) | {invoice}, set(), set()]
@@ -210,16 +196,16 @@ def test_what_a_killed_sync_delivered_is_known_also_after_a_sync_without_looking
 ) -> None:
     config |= {"child_full_read_days": 0}
     streams = ["invoices", "invoice_messages"]
-    warehouse = first_sync(harvest, config, streams)
+    story = first_sync(harvest, config, streams)
     message = harvest.add("invoice_messages", invoice_id=harvest.listed("invoices")[0]["id"], subject="Soon gone")
-    messages = sync(config, [*streams, DELETED], warehouse.states).messages
+    messages = sync(config, [*streams, DELETED], state_in(story.destination)).messages
     row = next(n for n, m in enumerate(messages) if m.record and m.record.data["id"] == message)
-    warehouse.keep(Sync(messages[:row]).state)
+    story.keep(Sync(messages[:row]).state)
     harvest.delete("invoice_messages", message)
-    warehouse.sync(streams)
+    story.sync(streams)
     harvest.clock.advance(days=1)
-    warehouse.sync([*streams, DELETED])
-    assert message in warehouse.said_to_be_deleted("invoice_messages")
+    story.sync([*streams, DELETED])
+    assert message in story.said_to_be_deleted("invoice_messages")
 
 
 def test_states_of_many_visits_stay_small_whichever_of_them_fails(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -239,18 +225,18 @@ def ids_in(parts: list[Any]) -> set[int]:
 
 
 def test_a_deleted_record_is_a_row(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config)
+    story = first_sync(harvest, config)
     entry = harvest.listed("time_entries")[0]["id"]
     harvest.delete("time_entries", entry)
     now = f"{harvest.clock.now():%Y-%m-%dT%H:%M:%SZ}"
-    found = warehouse.sync([*WITH_IDS, DELETED]).records(DELETED)
+    found = story.sync([*WITH_IDS, DELETED]).records(DELETED)
     assert found == [{"stream": "time_entries", "record_id": entry, "detected_at": now, "is_deleted": True}]
     harvest.clock.advance(days=1)
-    assert warehouse.sync([*WITH_IDS, DELETED]).records(DELETED) == []
+    assert story.sync([*WITH_IDS, DELETED]).records(DELETED) == []
 
 
 def test_what_hangs_on_a_deleted_record_is_deleted_too(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config)
+    story = first_sync(harvest, config)
     invoice = next(
         row["id"]
         for row in harvest.listed("invoices")
@@ -260,9 +246,9 @@ def test_what_hangs_on_a_deleted_record_is_deleted_too(harvest: Harvest, config:
     project = next(row["project"]["id"] for row in harvest.listed("expenses"))
     harvest.delete("invoices", invoice)
     harvest.delete("projects", project)
-    warehouse.sync([*WITH_IDS, DELETED])
-    assert_all_found(warehouse, harvest)
-    assert {name for name, _ in warehouse.verdicts} == {
+    story.sync([*WITH_IDS, DELETED])
+    assert_all_found(story, harvest)
+    assert {name for name, _ in story.verdicts} == {
         *("invoices", "invoice_line_items", "invoice_messages", "invoice_payments"),
         *("projects", "project_users", "user_projects", "project_tasks", "time_entries", "expenses"),
     }
@@ -271,94 +257,94 @@ def test_what_hangs_on_a_deleted_record_is_deleted_too(harvest: Harvest, config:
 def test_a_line_that_was_taken_off_an_invoice_is_found_with_the_invoice(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
-    warehouse = first_sync(harvest, {**config, "deleted_records_days": 30})
+    story = first_sync(harvest, {**config, "deleted_records_days": 30})
     invoice = next(row for row in harvest.listed("invoices") if len(row["line_items"]) > 1)
     harvest.update("invoices", invoice["id"], line_items=invoice["line_items"][1:])
-    warehouse.sync([*WITH_IDS, DELETED])
-    assert warehouse.said_to_be_deleted("invoice_line_items") == {invoice["line_items"][0]["id"]}
+    story.sync([*WITH_IDS, DELETED])
+    assert story.said_to_be_deleted("invoice_line_items") == {invoice["line_items"][0]["id"]}
 
 
 def test_a_record_that_comes_back_is_reported_too(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config)
+    story = first_sync(harvest, config)
     contact = harvest.listed("contacts")[0]["id"]
     row = harvest.state.row("contacts", contact)
     harvest.delete("contacts", contact)
-    warehouse.sync(["contacts", DELETED])
+    story.sync(["contacts", DELETED])
     harvest.clock.advance(days=1)
     harvest.delete("contacts", harvest.listed("contacts")[0]["id"])
-    warehouse.sync(["contacts", DELETED])
+    story.sync(["contacts", DELETED])
     harvest.clock.advance(days=1)
     harvest.state.put("contacts", row, None)
-    assert [(r["record_id"], r["is_deleted"]) for r in warehouse.sync(["contacts", DELETED]).records(DELETED)] == [
+    assert [(r["record_id"], r["is_deleted"]) for r in story.sync(["contacts", DELETED]).records(DELETED)] == [
         (contact, False)
     ]
     harvest.clock.advance(days=1)
-    assert warehouse.sync(["contacts", DELETED]).records(DELETED) == []
+    assert story.sync(["contacts", DELETED]).records(DELETED) == []
 
 
 @pytest.mark.parametrize("status", [403, 404, 503])
 def test_a_list_that_cannot_be_read_tells_of_no_deletion(
     status: int, harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
-    warehouse = first_sync(harvest, config)
+    story = first_sync(harvest, config)
     client = harvest.add("clients", name="Short-lived")
-    warehouse.sync([*WITH_IDS, DELETED])
+    story.sync([*WITH_IDS, DELETED])
     harvest.clock.advance(days=1)
     harvest.delete("clients", client)
     harvest.faults.add("/clients$", status=status, times=None)
-    result = warehouse.sync([*WITH_IDS, DELETED])
+    result = story.sync([*WITH_IDS, DELETED])
     assert result.statuses["clients"] == "INCOMPLETE"
     assert result.statuses[DELETED] == "COMPLETE"
-    assert warehouse.verdicts == {}
+    assert story.verdicts == {}
     harvest.faults.clear()
-    warehouse.sync([*WITH_IDS, DELETED])
-    assert warehouse.verdicts == {("clients", client): True}
+    story.sync([*WITH_IDS, DELETED])
+    assert story.verdicts == {("clients", client): True}
 
 
 def test_a_list_whose_length_is_in_doubt_tells_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config)
+    story = first_sync(harvest, config)
     harvest.delete("contacts", harvest.listed("contacts")[0]["id"])
     body = '{"contacts": [], "total_entries": 2, "links": {"next": null}}'
     harvest.faults.add("/contacts$", status=200, body=body, times=None)
-    assert warehouse.sync([*WITH_IDS, DELETED]).records(DELETED) == []
+    assert story.sync([*WITH_IDS, DELETED]).records(DELETED) == []
     harvest.faults.clear()
-    warehouse.sync([*WITH_IDS, DELETED])
-    assert_all_found(warehouse, harvest)
+    story.sync([*WITH_IDS, DELETED])
+    assert_all_found(story, harvest)
 
 
 def test_an_empty_list_of_a_module_that_was_switched_off_tells_of_no_deletion(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
-    warehouse = first_sync(harvest, config, ["expenses", "expense_categories"])
+    story = first_sync(harvest, config, ["expenses", "expense_categories"])
     harvest.modules -= {"expense"}
     for name in ("expenses", "expense_categories"):
         body = json.dumps({name: [], "total_entries": 0, "links": {"next": None}})
         harvest.faults.add(f"/{name}$", status=200, body=body, times=None)
-    assert warehouse.sync(["expenses", "expense_categories", DELETED]).records(DELETED) == []
+    assert story.sync(["expenses", "expense_categories", DELETED]).records(DELETED) == []
 
 
 def test_a_404_below_a_record_that_is_still_listed_tells_of_no_deletion(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
-    warehouse = first_sync(harvest, {**config, "child_full_read_days": 0}, ["estimate_messages"])
+    story = first_sync(harvest, {**config, "child_full_read_days": 0}, ["estimate_messages"])
     harvest.faults.add("/messages$", status=404, times=None)
-    assert warehouse.sync(["estimate_messages", DELETED]).records(DELETED) == []
+    assert story.sync(["estimate_messages", DELETED]).records(DELETED) == []
 
 
 def test_children_whose_number_is_in_doubt_tell_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, {**config, "child_full_read_days": 0})
+    story = first_sync(harvest, {**config, "child_full_read_days": 0})
     body = '{"invoice_messages": [], "total_entries": 2, "links": {"next": null}}'
     harvest.faults.add("/messages$", status=200, body=body, times=None)
-    assert warehouse.sync(["invoice_messages", DELETED]).records(DELETED) == []
+    assert story.sync(["invoice_messages", DELETED]).records(DELETED) == []
 
 
 def test_a_read_that_was_taken_up_again_tells_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.page_size_cap = 5
-    warehouse = Warehouse(config)
-    warehouse.sync(["time_entries", DELETED], until=0.5)
-    resumed = warehouse.sync(["time_entries", DELETED])
+    story = Story(config)
+    story.sync(["time_entries", DELETED], until=0.5)
+    resumed = story.sync(["time_entries", DELETED])
     assert 0 < len(resumed.records("time_entries")) < len(harvest.listed("time_entries"))
-    assert warehouse.verdicts == {}
+    assert story.verdicts == {}
 
 
 def test_what_hangs_on_records_from_before_the_start_date_is_not_called_deleted(
@@ -366,10 +352,10 @@ def test_what_hangs_on_records_from_before_the_start_date_is_not_called_deleted(
 ) -> None:
     to_now(harvest)
     newest = max(row["updated_at"] for row in harvest.listed("invoices"))
-    warehouse = Warehouse({**config, "deleted_records_days": 0, "replication_start_date": newest})
+    story = Story({**config, "deleted_records_days": 0, "replication_start_date": newest})
     for _ in range(2):
-        warehouse.sync(["invoices", "invoice_messages", DELETED])
-    assert warehouse.verdicts == {}
+        story.sync(["invoices", "invoice_messages", DELETED])
+    assert story.verdicts == {}
 
 
 def test_what_a_start_date_kept_out_of_the_table_is_not_reported(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -377,20 +363,20 @@ def test_what_a_start_date_kept_out_of_the_table_is_not_reported(harvest: Harves
     rows = tables(harvest)["invoice_messages"]
     middle = sorted(row["updated_at"] for row in rows)[len(rows) // 2]
     config |= {"deleted_records_days": 0, "child_full_read_days": 0, "replication_start_date": middle}
-    warehouse = Warehouse(config)
-    warehouse.sync(["invoice_messages", DELETED])
-    delivered = set(warehouse.ids["invoice_messages"])
+    story = Story(config)
+    story.sync(["invoice_messages", DELETED])
+    delivered = set(story.ids("invoice_messages"))
     for row in rows:
         harvest.delete("invoice_messages", row["id"])
     assert 0 < len(delivered) < len(rows)
-    warehouse.sync(["invoice_messages", DELETED])
-    assert warehouse.said_to_be_deleted("invoice_messages") == delivered
+    story.sync(["invoice_messages", DELETED])
+    assert story.said_to_be_deleted("invoice_messages") == delivered
 
 
 def test_a_sync_that_looks_for_deletions_asks_for_no_list_twice(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, {**config, "child_full_read_days": 7})
+    story = first_sync(harvest, {**config, "child_full_read_days": 7})
     harvest.requests.clear()
-    warehouse.sync(["clients", "time_entries", "user_projects", DELETED])
+    story.sync(["clients", "time_entries", "user_projects", DELETED])
     asked = sorted((request.path, request.query.get("updated_since")) for request in harvest.requests)
     lists = ("clients", "projects", "time_entries", "user_assignments", "users")
     assert [path for path, _ in asked] == [f"/v2/{name}" for name in lists] + ["/v2/users/me"]
@@ -402,32 +388,32 @@ def test_a_sync_that_looks_for_deletions_asks_for_no_list_twice(harvest: Harvest
 def test_lists_are_read_whole_no_more_often_than_wanted(
     days: int, hours: int, is_whole: bool, harvest: Harvest, config: dict[str, Any]
 ) -> None:
-    warehouse = Warehouse({**config, "deleted_records_days": days})
-    warehouse.sync(["clients", DELETED])
+    story = Story({**config, "deleted_records_days": days})
+    story.sync(["clients", DELETED])
     harvest.clock.advance(hours=hours)
     harvest.requests.clear()
-    warehouse.sync(["clients", DELETED])
+    story.sync(["clients", DELETED])
     assert ["updated_since" in query for query in requests_to(harvest, "/v2/clients")] == [not is_whole]
 
 
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_what_a_user_sees_no_more_is_not_called_deleted(role: str, harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config)
-    warehouse.config["credentials"] = {"auth_type": "Token", "api_token": harvest.token_for(role)}
-    result = warehouse.sync(["time_entries", "expenses", DELETED])
+    story = first_sync(harvest, config)
+    story.config["credentials"] = {"auth_type": "Token", "api_token": harvest.token_for(role)}
+    result = story.sync(["time_entries", "expenses", DELETED])
     kind, message = result.errors[DELETED]
     assert kind == "config_error"
     assert "Administrator" in message
     assert result.statuses == {"time_entries": "COMPLETE", "expenses": "COMPLETE", DELETED: "INCOMPLETE"}
-    assert warehouse.verdicts == {}
+    assert story.verdicts == {}
 
 
 def test_a_later_start_date_deletes_nothing(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config, ["time_entries", "expenses"])
-    warehouse.config["replication_start_date"] = "2026-02-20"
+    story = first_sync(harvest, config, ["time_entries", "expenses"])
+    story.config["replication_start_date"] = "2026-02-20"
     harvest.delete("time_entries", min(row["id"] for row in harvest.listed("time_entries")))
-    warehouse.sync(["time_entries", "expenses", DELETED])
-    assert_all_found(warehouse, harvest, ["time_entries", "expenses"])
+    story.sync(["time_entries", "expenses", DELETED])
+    assert_all_found(story, harvest, ["time_entries", "expenses"])
 
 
 def test_a_full_refresh_has_nothing_to_compare_with(
@@ -440,11 +426,11 @@ def test_a_full_refresh_has_nothing_to_compare_with(
 
 def test_a_long_list_is_read_in_spans_also_to_look_for_deletions(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.page_size_cap = 5
-    warehouse = first_sync(harvest, config, ["time_entries"])
+    story = first_sync(harvest, config, ["time_entries"])
     harvest.requests.clear()
     harvest.delete("time_entries", harvest.listed("time_entries")[3]["id"])
-    warehouse.sync(["time_entries", DELETED])
-    assert_all_found(warehouse, harvest, ["time_entries"])
+    story.sync(["time_entries", DELETED])
+    assert_all_found(story, harvest, ["time_entries"])
     assert any("from" in request.query for request in harvest.requests)
 
 
@@ -456,12 +442,12 @@ def test_a_state_of_deleted_records_that_is_none_is_one_sentence(harvest: Harves
 
 
 def test_time_passes_between_the_start_and_the_finding(harvest: Harvest, config: dict[str, Any]) -> None:
-    warehouse = first_sync(harvest, config, ["clients"])
+    story = first_sync(harvest, config, ["clients"])
     client = harvest.add("clients", name="Short-lived")
-    warehouse.sync(["clients", DELETED])
+    story.sync(["clients", DELETED])
     harvest.clock.advance(days=1)
     harvest.delete("clients", client)
     harvest.faults.add("/clients$", kind="slow", seconds=2.2)
     began = harvest.clock.now()
-    row = warehouse.sync(["clients", DELETED]).records(DELETED)[0]
+    row = story.sync(["clients", DELETED]).records(DELETED)[0]
     assert row["detected_at"] >= f"{began + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"

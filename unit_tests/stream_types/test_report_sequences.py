@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteStateMessage, SyncMode
+from airbyte_cdk.models import SyncMode
 
 from emulator import Harvest
 from testing.accounts import an_entry
+from testing.destinations import InMemoryDestination
 from testing.expected_reports import DAY, Row, is_zero, period_of, periods, reports, today
 from testing.expected_tables import identity
-from testing.in_process import Sync, sync
+from testing.in_process import catalog, load_into, state_in, sync
 from testing.streams import REPORTS
 
 SEEDS = range(int(os.environ.get("REPORT_SEEDS", "4")))
@@ -24,20 +25,6 @@ FAULTS: list[dict[str, Any]] = [
     *({"status": status} for status in (429, 500, 503)),
     *({"kind": kind} for kind in ("reset", "cut", "html", "broken_json")),
 ]
-
-
-class Warehouse:
-    """A destination that keeps rows by their key, and the states that a platform gives back."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in REPORTS}
-        self.states: dict[str, AirbyteStateMessage] = {}
-
-    def take(self, result: Sync, *, replaces: bool) -> None:
-        for name in REPORTS:
-            found = {identity(name, row): row for row in result.records(name)}
-            self.rows[name] = found if replaces else {**self.rows[name], **found}
-        self.states |= {state.stream.stream_descriptor.name: state for state in result.state}
 
 
 class Story:
@@ -109,10 +96,10 @@ class Story:
             self.change()
 
 
-def assert_held(warehouse: Warehouse, harvest: Harvest, kind: str, since: date, *, when: str) -> None:
+def assert_held(destination: InMemoryDestination, harvest: Harvest, kind: str, since: date, *, when: str) -> None:
     expected, calendar = reports(harvest, kind, since=since), periods(since, today(harvest), kind)
     for name in REPORTS:
-        held = warehouse.rows[name]
+        held = {identity(name, row): row for row in destination.held(name)}
         there = {
             (date.fromisoformat(row["period_start"]), date.fromisoformat(row["period_end"])) for row in held.values()
         }
@@ -138,7 +125,7 @@ def test_any_sequence_of_syncs_leaves_what_the_account_reckons(
     kind: str, has_start: bool, seed: int, harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
     chance = random.Random(f"{kind} {has_start} {seed}")
-    story, warehouse = Story(harvest, kind, chance), Warehouse()
+    story, destination = Story(harvest, kind, chance), InMemoryDestination()
     since = story.first
     config |= {"report_period": kind, "report_lookback_days": story.lookback, "num_workers": chance.choice((1, 4))}
     if has_start:
@@ -154,12 +141,13 @@ def test_any_sequence_of_syncs_leaves_what_the_account_reckons(
             harvest.faults.add(path="/reports/", **chance.choice(FAULTS))
         is_refresh, is_killed = chance.random() < 0.15, chance.random() < 0.4 and step < 4
         mode = SyncMode.full_refresh if is_refresh else SyncMode.incremental
-        result = sync(config, REPORTS, list(warehouse.states.values()), mode=mode)
+        asked = catalog(REPORTS, mode)
+        result = sync(config, REPORTS, state_in(destination), asked=asked)
         assert result.error is None
         harvest.faults.clear()
         if is_killed:
             if not is_refresh:  # of a refresh that failed a platform keeps nothing
-                warehouse.take(Sync(result.messages[: chance.randrange(len(result.messages))]), replaces=False)
+                load_into(destination, result.messages[: chance.randrange(len(result.messages))], asked)
             continue
-        warehouse.take(result, replaces=is_refresh)
-        assert_held(warehouse, harvest, kind, since, when=f"step {step}")
+        load_into(destination, result.messages, asked)
+        assert_held(destination, harvest, kind, since, when=f"step {step}")
