@@ -10,7 +10,7 @@ from emulator import Harvest
 from emulator.clock import stamp
 from testing.expected_tables import tables
 from testing.in_process import first_sync, state_of, sync
-from testing.streams import CURSORS, LISTS
+from testing.streams import CURSORS, DELETED, LISTS
 
 
 def test_each_state_is_keyed_by_its_streams_cursor_column(config: dict[str, Any]) -> None:
@@ -149,3 +149,10 @@ def test_an_unreadable_state_is_an_error_that_names_the_stream_and_the_cure(
 def test_only_reports_take_the_state_of_the_earlier_connectors_reports(config: dict[str, Any]) -> None:
     result = sync(config, ["clients"], state_of("clients", {"to": "20260215"}))
     assert 'The state of the stream "clients" cannot be read' in str(result.error)
+
+
+def test_a_state_of_deleted_records_that_is_none_is_one_sentence(harvest: Harvest, config: dict[str, Any]) -> None:
+    for broken in ({"ids": {"clients": "?"}}, {"ids": {"clients": 3}}, {"lists": 1}, {"gone": {"clients": "x"}}):
+        result = sync(config, [DELETED], state_of(DELETED, {"detected_at": "2026-01-01T00:00:00Z", **broken}))
+        assert result.error is not None
+        assert str(result.error.message).startswith(f'The state of the stream "{DELETED}" cannot be read')

@@ -17,7 +17,7 @@ from source_harvest.streams import STREAMS
 from testing.accounts import requests_to, to_now
 from testing.destinations import InMemoryDestination
 from testing.expected_tables import tables
-from testing.in_process import Sync, catalog, kills, load_into, state_in, state_of, sync
+from testing.in_process import Sync, catalog, kills, load_into, state_in, sync
 from testing.streams import DELETED, WHOLE, stream_name
 
 SEEDS = range(int(os.environ.get("DELETION_SEEDS", "10")))
@@ -432,13 +432,6 @@ def test_a_long_list_is_read_in_spans_also_to_look_for_deletions(harvest: Harves
     story.sync(["time_entries", DELETED])
     assert_all_found(story, harvest, ["time_entries"])
     assert any("from" in request.query for request in harvest.requests)
-
-
-def test_a_state_of_deleted_records_that_is_none_is_one_sentence(harvest: Harvest, config: dict[str, Any]) -> None:
-    for broken in ({"ids": {"clients": "?"}}, {"ids": {"clients": 3}}, {"lists": 1}, {"gone": {"clients": "x"}}):
-        result = sync(config, [DELETED], state_of(DELETED, {"detected_at": "2026-01-01T00:00:00Z", **broken}))
-        assert result.error is not None
-        assert str(result.error.message).startswith(f'The state of the stream "{DELETED}" cannot be read')
 
 
 def test_time_passes_between_the_start_and_the_finding(harvest: Harvest, config: dict[str, Any]) -> None:
