@@ -15,8 +15,11 @@ demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS
 	@$(BIN)/python -m demo
 
 # Tests wait more than they reckon, so there are more of them at once than a small machine has cores.
-test: install ## Run all tests
+test: install ## Run all tests: unit_tests/ and integration_tests/
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
+
+unit: install ## Run unit_tests/ only, which start no process
+	@$(BIN)/python -m pytest -q unit_tests -n auto
 
 bench: install ## Measure requests, time and memory beside a plain loop (BENCH=--quick, BENCH=--full)
 	@$(BIN)/python -m benchmarks $(BENCH)
@@ -59,4 +62,4 @@ $(VENV)/installed: pyproject.toml requirements-dev.lock
 clean: ## Remove what was installed and made
 	@rm -rf $(VENV) demo/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test bench bench-memory check format docs image lock install clean
+.PHONY: help demo test unit bench bench-memory check format docs image lock install clean

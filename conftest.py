@@ -8,6 +8,10 @@ from hypothesis import settings
 
 from emulator import Harvest, Server
 
+pytest.register_assert_rewrite("testing")
+
+from testing.configs import config_of  # noqa: E402 - its asserts are rewritten, as those of tests are
+
 # Properties are tried on the same inputs each time, and a machine that is busy with other things fails none of them.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
@@ -26,16 +30,6 @@ def harvest() -> Harvest:
 def server(harvest: Harvest) -> Iterator[Server]:
     with Server(harvest) as server:
         yield server
-
-
-def config_of(harvest: Harvest, server: Server) -> dict[str, Any]:
-    """Of an administrator, with a personal access token."""
-    return {
-        "credentials": {"auth_type": "Token", "api_token": harvest.token},
-        "account_id": str(harvest.account_id),
-        "api_url": server.api_url,
-        "identity_url": server.identity_url,
-    }
 
 
 @pytest.fixture

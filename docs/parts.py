@@ -9,8 +9,8 @@ from typing import Any
 import source_harvest
 from docs.elsewhere import AIRBYTE_PARENT_IDS, AIRBYTE_STREAMS, AIRBYTE_TYPES, STITCH_TYPES
 from docs.facts import name_of, properties, readable_by, type_of
+from docs.stitch_columns import COLUMNS
 from source_harvest.streams import STREAMS
-from unit_tests.columns import COLUMNS
 
 TABLES = {name_of(stream): stream for stream in STREAMS}
 

@@ -12,8 +12,8 @@ import docker
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from integration_tests.container import Image
-from integration_tests.content import BY_YEAR
+from testing.configs import BY_YEAR
+from testing.container import Image
 
 ROOT = Path(__file__).parent.parent
 BASE_IMAGE = os.environ.get("BASE_IMAGE", "python:3.13-slim-bookworm")

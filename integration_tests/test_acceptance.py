@@ -13,11 +13,11 @@ from airbyte_cdk.test.standard_tests.source_base import SourceTestSuiteBase
 
 from emulator import Harvest, Server
 from emulator.account.timestamps import stamp
-from integration_tests.command_line import Run, assert_whole, run
-from integration_tests.container import Image
-from integration_tests.content import identity, tables
 from source_harvest import SourceHarvest
-from unit_tests.syncing import AS_OF_A_DAY, WHOLE
+from testing.command_line import Run, assert_whole, run
+from testing.container import Image
+from testing.expected_tables import identity, tables
+from testing.streams import AS_OF_A_DAY, WHOLE
 
 ROOT = Path(__file__).parent.parent
 ACCEPTANCE = yaml.safe_load((ROOT / "acceptance-test-config.yml").read_text(encoding="utf-8"))["acceptance_tests"]
@@ -115,9 +115,9 @@ def test_a_state_from_the_future_is_not_trusted(read: Callable[..., Run], harves
     result = read(state=future)
     for stream in (message["stream"] for message in future):
         name, [cursor, *_] = stream["stream_descriptor"]["name"], stream["stream_state"]
-        assert len(result.rows(name)) == len(tables(harvest)[name]), name
+        assert len(result.rows(name)) == len(tables(harvest, "year")[name]), name
         assert states_of(result)[name][-1][cursor] <= stamp(harvest.clock.now()), name
-    assert states_of(result).keys() == tables(harvest).keys() - WHOLE
+    assert states_of(result).keys() == tables(harvest, "year").keys() - WHOLE
 
 
 def test_a_read_with_the_sample_state_holds_what_changed_since(read: Callable[..., Run], harvest: Harvest) -> None:
@@ -127,9 +127,9 @@ def test_a_read_with_the_sample_state_holds_what_changed_since(read: Callable[..
     for stream in (message["stream"] for message in state):
         name, [cursor, *_] = stream["stream_descriptor"]["name"], stream["stream_state"]
         since = "2025-11-26" if cursor == "period_end" else "2026-02-24T08:59:00Z"
-        expected = {identity(name, row) for row in tables(harvest)[name] if row[cursor] >= since}
+        expected = {identity(name, row) for row in tables(harvest, "year")[name] if row[cursor] >= since}
         assert {identity(name, row) for row in result.rows(name)} == expected, name
-    assert 0 < len(result.of_type("RECORD")) < sum(map(len, tables(harvest).values())) / 2
+    assert 0 < len(result.of_type("RECORD")) < sum(map(len, tables(harvest, "year").values())) / 2
 
 
 def states_of(result: Run) -> dict[str, list[dict[str, Any]]]:

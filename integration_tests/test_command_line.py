@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Run, assert_whole, command_line, configured, run
-from integration_tests.content import identity, tables
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import WHOLE, stream_name
+from testing.command_line import Run, assert_whole, command_line, configured, run
+from testing.expected_tables import identity, tables
+from testing.streams import WHOLE, stream_name
+from testing.waiting import LONGEST_WAIT
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "clients"}, "stream_state": {"updated_at": "soon"}}}
 
@@ -191,7 +192,7 @@ def exit_code_after(signals: list[signal.Signals], command: list[str], harvest: 
         for signal_sent in signals:
             child.send_signal(signal_sent)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=30)
+            child.wait(timeout=LONGEST_WAIT)
         exit_code = child.poll()
         child.kill()
     return exit_code
@@ -237,7 +238,7 @@ def test_what_a_sigterm_leaves_is_whole_lines_from_which_the_next_sync_goes_on(
         lines = [child.stdout.readline() for _ in range(lines_before)]
         child.send_signal(signal.SIGTERM)
         lines += child.stdout.readlines()
-        assert child.wait(timeout=60) in (-signal.SIGTERM, 0)
+        assert child.wait(timeout=LONGEST_WAIT) in (-signal.SIGTERM, 0)
     first = Run("".join(lines), child.returncode)
     if child.returncode:
         assert "Ended by a SIGTERM" in first.messages[-1]["log"]["message"]
@@ -245,7 +246,7 @@ def test_what_a_sigterm_leaves_is_whole_lines_from_which_the_next_sync_goes_on(
     records = [message["record"] for message in first.of_type("RECORD") + second.of_type("RECORD")]
     for name in names:
         held = {identity(name, record["data"]) for record in records if record["stream"] == name}
-        assert held == {identity(name, row) for row in tables(harvest)[name]}
+        assert held == {identity(name, row) for row in tables(harvest, "year")[name]}
 
 
 def test_a_reader_that_goes_away_ends_the_connector(
@@ -270,7 +271,24 @@ def test_a_reader_that_goes_away_ends_the_connector(
         child.stdout.close()
         harvest.faults.add(path="/time_entries$", kind="slow", seconds=1, times=None)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=60)
+            child.wait(timeout=LONGEST_WAIT)
         exit_code = child.poll()
         child.kill()
     assert exit_code not in (None, 0)
+
+
+def test_a_program_that_gave_up_a_sync_can_end(config: dict[str, Any]) -> None:
+    """With a queue that is full, because nobody reads on."""
+    program = """
+import json, sys, time
+from source_harvest import SourceHarvest, engine
+from testing.in_process import LOGGER, catalog
+from testing.streams import STREAM_NAMES
+engine.QUEUE_SIZE = 10
+reading = SourceHarvest().read(LOGGER, json.loads(sys.argv[1]), catalog(STREAM_NAMES))
+next(message for message in reading if message.record)
+time.sleep(0.5)
+reading.close()
+"""
+    child = subprocess.run([sys.executable, "-c", program, json.dumps(config)], timeout=LONGEST_WAIT, check=False)
+    assert child.returncode == 0

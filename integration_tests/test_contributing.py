@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator import Harvest
-from integration_tests.command_line import Run, configured
+from testing.command_line import Run, configured
+from testing.waiting import LONGEST_WAIT
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,6 +73,6 @@ def run_copy(folder: Path, command: str, **files: object) -> Run:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=120,
+        timeout=LONGEST_WAIT,
     )
     return Run(done.stdout, done.returncode)

@@ -22,18 +22,20 @@ from typing import Any
 import pytest
 from typing_extensions import Self
 
-from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
 from emulator.account.changes import PARENT_KEYS
 from emulator.account.state import CHILDREN
 from emulator.account.timestamps import stamp
-from integration_tests.command_line import Message, configured
-from integration_tests.content import BY_YEAR, Row, identity, tables
-from integration_tests.test_duckdb import flat, held
 from source_harvest.spans import Span
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import AS_OF_A_DAY, DELETED, REPORTS, WHOLE, stream_name
+from testing.command_line import Message, configured
+from testing.comparisons import flat
+from testing.configs import BY_YEAR, config_of
+from testing.destinations import DuckDBDestination, InMemoryDestination
+from testing.expected_reports import Row, is_zero
+from testing.expected_tables import identity, tables
+from testing.streams import AS_OF_A_DAY, DELETED, REPORTS, WHOLE, stream_name
 
 SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 
@@ -126,57 +128,6 @@ def streams(connector: Connector, tmp_path_factory: pytest.TempPathFactory) -> l
     [catalog] = [message for message in map(json.loads, lines) if message["type"] == "CATALOG"]
     found: list[Message] = catalog["catalog"]["streams"]
     return found
-
-
-class Memory:
-    """A destination with the rules of `demo.loader.Warehouse`, and fast enough for hundreds of stories."""
-
-    def __init__(self) -> None:
-        self._rows: defaultdict[str, dict[tuple[Any, ...], Row]] = defaultdict(dict)
-        self._states: dict[str, Message] = {}
-
-    def state(self) -> list[Message]:
-        return [{"type": "STREAM", "stream": state} for state in self._states.values()]
-
-    def held(self, name: str) -> list[Row]:
-        return list(self._rows[name].values())
-
-    def load(self, messages: Iterable[str], catalog: Message) -> None:
-        replaced = {s["stream"]["name"] for s in catalog["streams"] if s["destination_sync_mode"] == "overwrite"}
-        waiting: defaultdict[str, list[Row]] = defaultdict(list)
-        for message in map(json.loads, messages):
-            if message["type"] == "RECORD":
-                waiting[message["record"]["stream"]].append(message["record"]["data"])
-            elif message["type"] == "STATE":
-                state = message["state"]["stream"]
-                name = state["stream_descriptor"]["name"]
-                if name not in replaced:
-                    self._write(name, waiting.pop(name, []))
-                    self._states[name] = state
-            elif status := message.get("trace", {}).get("stream_status"):
-                name = status["stream_descriptor"]["name"]
-                if status["status"] == "COMPLETE" and name in replaced:
-                    self._rows[name] = {}
-                    self._write(name, waiting.pop(name, []))
-        for name in waiting.keys() - replaced:
-            self._write(name, waiting[name])
-
-    def _write(self, name: str, rows: list[Row]) -> None:
-        self._rows[name].update((identity(name, row), row) for row in rows)
-
-
-class DuckDB:
-    """The same on a real database."""
-
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
-        self.state = warehouse.state
-
-    def held(self, name: str) -> list[Row]:
-        return held(self._warehouse, name)
-
-    def load(self, messages: Iterable[str], catalog: Message) -> None:
-        self._warehouse.load(messages, catalog)
 
 
 # How the connector says that it has not seen all of a list.
@@ -384,7 +335,7 @@ class Story:
     streams: list[Message]
     harvest: Harvest
     config: Message
-    destination: Memory | DuckDB
+    destination: InMemoryDestination | DuckDBDestination
     chance: random.Random
 
     def __post_init__(self) -> None:
@@ -476,7 +427,7 @@ class Story:
             yield line
 
 
-def unfinished_visits(destination: Memory | DuckDB) -> dict[str, str]:
+def unfinished_visits(destination: InMemoryDestination | DuckDBDestination) -> dict[str, str]:
     """Stream -> five minutes before an unfinished visit to all parents began, such as "2024-01-31T10:00:00Z"."""
     found = {}
     for state in destination.state():
@@ -487,7 +438,7 @@ def unfinished_visits(destination: Memory | DuckDB) -> dict[str, str]:
     return found
 
 
-def unfinished_reports(destination: Memory | DuckDB) -> set[str]:
+def unfinished_reports(destination: InMemoryDestination | DuckDBDestination) -> set[str]:
     """The reports of which some periods were read, and others wait for the next sync."""
     states = {
         state["stream"]["stream_descriptor"]["name"]: state["stream"]["stream_state"] for state in destination.state()
@@ -509,11 +460,6 @@ def is_not_due(harvest: Harvest, name: str, row: Row, since: str | None) -> bool
     return bool(parent["updated_at"] < since)
 
 
-def is_zero(row: Row) -> bool:
-    """Whether a report's row counts nothing, in whatever period, as where nothing is left."""
-    return not any(value for column, value in row.items() if column.endswith(("_hours", "_amount", "_expenses")))
-
-
 def assert_equal(story: Story, unfinished: dict[str, str] | None = None, but: Container[str] = ()) -> None:
     """Every row of the account is in the destination, as far as Harvest lets anybody know.
 
@@ -527,7 +473,7 @@ def assert_equal(story: Story, unfinished: dict[str, str] | None = None, but: Co
       word from its parent, waits for the next visit to all.
     - So waits what changed in a period of a report that was read already, where the report was unfinished: `but` those.
     """
-    for name, rows in tables(story.harvest).items():
+    for name, rows in tables(story.harvest, "year").items():
         if name in but or is_doubted(story, name):
             continue
         found = {identity(name, row): row for row in story.destination.held(name)}
@@ -554,7 +500,7 @@ def assert_deletions_known(story: Story) -> None:
     A row that came without a state behind it, or in a sync without deleted_records, and was never seen again, may be
     unknown to it.
     """
-    left = tables(story.harvest)
+    left = tables(story.harvest, "year")
     reported = {(row["stream"], row["record_id"]) for row in story.destination.held(DELETED) if row["is_deleted"]}
     for name in (stream_name(stream) for stream in STREAMS if stream.primary_key == "id"):
         held = {(name, row["id"]) for row in story.destination.held(name)}
@@ -583,7 +529,7 @@ def test_no_row_is_lost_whatever_changes_and_whenever_the_connector_is_killed(
     with Server(harvest) as server, Warehouse(tmp_path / "warehouse.duckdb") as warehouse:
         if chance.random() < 0.4:
             harvest.rearrange = in_no_order
-        destination = DuckDB(warehouse) if seed % 10 == 9 else Memory()
+        destination = DuckDBDestination(warehouse) if seed % 10 == 9 else InMemoryDestination()
         config = config_of(harvest, server) | BY_YEAR | {"report_lookback_days": 720}  # nothing is ever settled
         story = Story(tmp_path, connector, streams, harvest, config, destination, chance)
         names = [*LONG, DELETED] if chance.random() < 0.4 else [stream["name"] for stream in streams]
@@ -606,7 +552,7 @@ def story(
     tmp_path: Path, connector: Connector, streams: list[Message], harvest: Harvest, config: dict[str, Any]
 ) -> Story:
     """The beginning of one, with nothing left to chance."""
-    return Story(tmp_path, connector, streams, harvest, config, Memory(), random.Random(0))
+    return Story(tmp_path, connector, streams, harvest, config, InMemoryDestination(), random.Random(0))
 
 
 def states_until(story: Story, names: list[str], enough: Callable[[list[Message]], bool]) -> list[Message]:

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 import docs
-from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
-from integration_tests.content import BY_YEAR
-from integration_tests.test_duckdb import sync
+from testing.configs import BY_YEAR, config_of
+from testing.destinations import DuckDBDestination
 
 PAGE = (Path(docs.__path__[0]) / "data-model.md").read_text(encoding="utf-8")
 JOINS = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)\.id`( \*)? \|$", PAGE, re.MULTILINE)
@@ -23,7 +22,9 @@ def test_with_a_start_date_only_marked_keys_may_point_to_what_is_not_there(start
         if entry["invoice"]:  # touched after the invoice was left alone
             harvest.update("time_entries", entry["id"], notes="seen again")
     with Server(harvest) as server, Warehouse(tmp_path / "warehouse.duckdb") as warehouse:
-        sync(tmp_path, config_of(harvest, server) | BY_YEAR | {"replication_start_date": start}, warehouse)
+        DuckDBDestination(warehouse).sync(
+            tmp_path, config_of(harvest, server) | BY_YEAR | {"replication_start_date": start}
+        )
         missing = {
             (table, column)
             for table, column, target, _ in JOINS

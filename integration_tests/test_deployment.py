@@ -14,7 +14,8 @@ import pytest
 import docs
 from emulator import Harvest
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import AS_OF_A_DAY, DELETED, WHOLE, stream_name
+from testing.streams import AS_OF_A_DAY, DELETED, WHOLE, stream_name
+from testing.waiting import LONGEST_WAIT
 
 PAGE = (Path(docs.__path__[0]) / "deployment.md").read_text(encoding="utf-8")
 BLOCKS = [block for block in re.findall(r"(?:^    .*\n|^\n)+", PAGE, re.MULTILINE) if block.strip()]
@@ -28,7 +29,7 @@ def commands(*words: str) -> str:
 
 def run(script: str, folder: Path) -> str:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    options: dict[str, Any] = {"cwd": folder, "env": environment, "text": True, "timeout": 120}
+    options: dict[str, Any] = {"cwd": folder, "env": environment, "text": True, "timeout": LONGEST_WAIT}
     return subprocess.run(["/bin/bash", "-ec", script], check=True, stdout=subprocess.PIPE, **options).stdout
 
 

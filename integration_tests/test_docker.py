@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import assert_whole, configured
-from integration_tests.container import Image, written
+from testing.command_line import assert_whole, configured
+from testing.container import Image, written
+from testing.waiting import LONGEST_WAIT
 
 LOCKED_DOWN = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
 
@@ -116,7 +117,7 @@ def test_a_request_to_stop_ends_a_read_whatever_it_waits_for(
             assert container.status in {"created", "running"}
             time.sleep(0.05)
         container.kill("SIGTERM")
-        assert container.wait(timeout=60)["StatusCode"] == 143
+        assert container.wait(timeout=LONGEST_WAIT)["StatusCode"] == 143
 
 
 def test_no_module_is_compiled_at_the_start(image: Image) -> None:

@@ -1,22 +1,25 @@
 """The whole way: an account, the connector's command line, and tables in a warehouse that equal the account."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
-from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
-from integration_tests.command_line import configured, run
-from integration_tests.content import BY_YEAR, REPEATED, Row, identity, tables
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import AS_OF_A_DAY, stream_name
+from testing.comparisons import flat
+from testing.configs import BY_YEAR, config_of
+from testing.destinations import DuckDBDestination
+from testing.expected_reports import Row
+from testing.expected_tables import identity, tables
+from testing.streams import AS_OF_A_DAY, stream_name
+
+# What reports repeat of other records: as these are called when a period is read for the last time.
+REPEATED = {"client_name", "project_name", "task_name", "expense_category_name", "user_name"}
+REPEATED |= {"is_contractor", "weekly_capacity", "avatar_url"}
 
 FOREIGN_KEYS = [
     pytest.param(stream_name(stream), column, target, id=f"{stream_name(stream)}.{column}")
@@ -31,48 +34,6 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
         yield warehouse
 
 
-@cache
-def _discovered() -> list[dict[str, Any]]:
-    """The streams, which are the same for every account."""
-    config = {"credentials": {"auth_type": "Token", "api_token": "any"}}
-    with TemporaryDirectory() as folder:
-        [message] = run(Path(folder), "discover", config=config).of_type("CATALOG")
-    found: list[dict[str, Any]] = message["catalog"]["streams"]
-    return found
-
-
-def sync(folder: Path, config: dict[str, Any], warehouse: Warehouse, names: list[str] | None = None) -> None:
-    """One sync of everything or of some streams as the platform does it: state from the warehouse, messages into it."""
-    catalog = configured(_discovered(), names)
-    result = run(folder, "read", config=config, catalog=catalog, state=warehouse.state())
-    assert result.exit_code == 0
-    warehouse.load(result.messages, catalog)
-
-
-def plain(row: Row) -> Row:
-    """A row as the records have it: dates and times as text."""
-    found = {}
-    for column, value in row.items():
-        if isinstance(value, datetime):
-            found[column] = f"{value:%Y-%m-%dT%H:%M:%SZ}"
-        else:
-            found[column] = value.isoformat() if isinstance(value, date | time) else value
-    return found
-
-
-def held(warehouse: Warehouse, name: str) -> list[Row]:
-    """The rows of a table; every column of theirs is described, so that nothing is left over."""
-    rows = [plain(row) for row in warehouse.rows(name)]
-    assert [row.pop("_extra") for row in rows] == [None] * len(rows)
-    assert len({identity(name, row) for row in rows}) == len(rows)
-    return rows
-
-
-def flat(row: Row) -> Row:
-    """Without what a record repeats of other records, which Harvest renames there without saying so here."""
-    return {column: value for column, value in row.items() if not isinstance(value, dict | list)}
-
-
 def without(columns: set[str], row: Row) -> Row:
     return {column: value for column, value in row.items() if column not in columns}
 
@@ -80,9 +41,9 @@ def without(columns: set[str], row: Row) -> Row:
 def test_the_warehouse_equals_the_account_after_a_first_sync(
     tmp_path: Path, harvest: Harvest, config: dict[str, Any], warehouse: Warehouse
 ) -> None:
-    sync(tmp_path, config, warehouse)
-    for name, rows in tables(harvest).items():
-        found = {identity(name, row): row for row in held(warehouse, name)}
+    DuckDBDestination(warehouse).sync(tmp_path, config)
+    for name, rows in tables(harvest, "year").items():
+        found = {identity(name, row): row for row in DuckDBDestination(warehouse).held(name)}
         # A warehouse has every column in every row; a record of Harvest's may lack some.
         whole = {column for row in rows for column in row}
         assert found == {identity(name, row): dict.fromkeys(found[identity(name, row)]) | row for row in rows}, name
@@ -98,18 +59,18 @@ def test_the_warehouse_follows_the_account_through_later_syncs(
     stands there as not invoiced.
     """
     for _ in range(4):
-        sync(tmp_path, config, warehouse)
+        DuckDBDestination(warehouse).sync(tmp_path, config)
         harvest.work(days=3)
-    sync(tmp_path, config, warehouse)
-    for name, rows in tables(harvest).items():
+    DuckDBDestination(warehouse).sync(tmp_path, config)
+    for name, rows in tables(harvest, "year").items():
         repeated = REPEATED if name in AS_OF_A_DAY else set()
-        found = {identity(name, row): without(repeated, flat(row)) for row in held(warehouse, name)}
+        found = {identity(name, row): without(repeated, flat(row)) for row in DuckDBDestination(warehouse).held(name)}
         for row in rows:
             is_settled = name == "uninvoiced" and row["period_end"] < "2025-12-01"
             if not (row.get("is_running") or is_settled):
                 kept = found[identity(name, row)]
                 assert kept == dict.fromkeys(kept) | without(repeated, flat(row)), name
-    assert len({row["snapshot_date"] for row in held(warehouse, "project_budget")}) == 5
+    assert len({row["snapshot_date"] for row in DuckDBDestination(warehouse).held("project_budget")}) == 5
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +79,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     folder = tmp_path_factory.mktemp("loaded")
     harvest = Harvest(size="xs", seed=0)
     with Server(harvest) as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
-        sync(folder, config_of(harvest, server) | BY_YEAR, warehouse)
+        DuckDBDestination(warehouse).sync(folder, config_of(harvest, server) | BY_YEAR)
         yield warehouse
 
 

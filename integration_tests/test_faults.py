@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Run, configured, run
+from testing.command_line import Run, configured, run
 
 NAMES = ["clients", "tasks", "roles"]
 CATALOG = configured(

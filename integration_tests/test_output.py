@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from conftest import config_of
 from emulator import Harvest, Server
-from integration_tests.command_line import Message, Run, command_line, configured, run
-from integration_tests.content import BY_YEAR, identity, tables
+from testing.command_line import Message, Run, command_line, configured, run
+from testing.configs import BY_YEAR, config_of
+from testing.expected_tables import identity, tables
+from testing.waiting import LONGEST_WAIT
 
 NAMES = ["clients", "invoices", "time_entries", "time_entry_external_reference"]
 NOTES = "Zürich, 東京 🎉\u2028"
@@ -66,9 +67,6 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         yield Account(harvest, folder)
 
 
-# How standard output may be connected: where the reader reads, and what the connector is given.
-
-
 def pipe() -> tuple[int, int]:
     return os.pipe()
 
@@ -104,7 +102,7 @@ def started(
     is_blocking = os.get_blocking(write)
     child = subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, env=os.environ | environment)
     try:
-        select.select([read], [], [], 60)
+        select.select([read], [], [], LONGEST_WAIT)
         assert os.get_blocking(write) == is_blocking
         os.close(write)
         yield child, read
@@ -123,7 +121,7 @@ def outcome(child: subprocess.Popen[bytes], read: int, meddle: Callable[[], None
         if len(output) > SOON and not is_meddled_with:
             is_meddled_with = True
             meddle()
-    exit_code = child.wait(timeout=60)
+    exit_code = child.wait(timeout=LONGEST_WAIT)
     assert b"Traceback" not in child.stderr.read()
     return Run(output.decode("utf-8"), exit_code)
 
@@ -149,7 +147,7 @@ def assert_complete(result: Run, harvest: Harvest) -> None:
     keys = assert_whole_lines(result)
     assert result.exit_code == 0
     assert {name: set(found) for name, found in keys.items()} == {
-        name: {identity(name, row) for row in tables(harvest)[name]} for name in NAMES
+        name: {identity(name, row) for row in tables(harvest, "year")[name]} for name in NAMES
     }
     assert NOTES in [row["notes"] for row in result.rows("time_entries")]
 
@@ -219,20 +217,20 @@ def test_a_reader_that_has_stopped_is_not_waited_for_by_a_process_that_is_to_end
     with started(account.command("read"), connect) as (child, read):
         assert os.read(read, 1)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=60) == -signal.SIGTERM
+        assert child.wait(timeout=LONGEST_WAIT) == -signal.SIGTERM
 
 
 def test_a_signal_ends_the_connector_while_it_is_still_being_loaded(account: Account) -> None:
     """As soon as it has set its handlers, which the test sees as they are asked for."""
     program = (
         "import sys; from source_harvest import run\n"
-        "run._run_command = lambda output: print('loading', flush=True) or __import__('time').sleep(60)\n"
+        "run._run_command = lambda output: print('loading', flush=True) or __import__('time').sleep(600)\n"
         "run.run()"
     )
     with started([sys.executable, "-c", program, "spec"]) as (child, read):
         assert os.read(read, 100) == b"loading\n"
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=60) == -signal.SIGINT
+        assert child.wait(timeout=LONGEST_WAIT) == -signal.SIGINT
         assert b"Traceback" not in child.stderr.read()
 
 
@@ -246,7 +244,7 @@ def test_who_has_the_answer_may_end_the_process_without_making_it_a_failure(comm
         while ANSWERS[command] not in output or not output.endswith(b"\n"):
             output += os.read(read, 65536)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=LONGEST_WAIT) == 0
         assert child.stderr.read() == b""
 
 
@@ -267,7 +265,7 @@ def test_an_answer_of_which_a_part_is_out_comes_whole_and_is_no_failure(command:
         while portion := os.read(read, 4096):
             output += portion
         assert json.loads(output.splitlines()[-1])
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=LONGEST_WAIT) == 0
 
 
 @pytest.mark.parametrize("command", ["spec", "check", "discover", "read"])
@@ -284,7 +282,7 @@ def test_output_that_takes_nothing_is_an_error_that_is_told_where_it_can_be(
     streams: str, said: bytes, command: str, account: Account
 ) -> None:
     shell = ["sh", "-c", f'exec "$@" {streams}', "sh", *account.command(command)]
-    child = subprocess.run(shell, capture_output=True, timeout=120, check=False)
+    child = subprocess.run(shell, capture_output=True, timeout=LONGEST_WAIT, check=False)
     assert child.returncode == 1
     assert said in child.stderr
     assert b"Traceback" not in child.stderr
@@ -298,7 +296,7 @@ def test_output_that_takes_nothing_is_an_error_though_nobody_reads_standard_erro
     with Path("/dev/full").open("wb") as full:
         child = subprocess.Popen(account.command("spec"), stdout=full, stderr=write)
     try:
-        assert child.wait(timeout=60) == 1
+        assert child.wait(timeout=LONGEST_WAIT) == 1
     finally:
         child.kill()
         os.close(read)
@@ -309,7 +307,10 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_hole(tmp_path: Path, account
     """After an error nothing more is written, so that what is there ends where the error was."""
     limited = f'ulimit -f 200; trap "" XFSZ; exec "$@" > {tmp_path}/messages.jsonl'
     child = subprocess.run(
-        ["bash", "-c", limited, "bash", *account.command("read")], capture_output=True, timeout=120, check=False
+        ["bash", "-c", limited, "bash", *account.command("read")],
+        capture_output=True,
+        timeout=LONGEST_WAIT,
+        check=False,
     )
     assert child.returncode == 1
     assert b"File too large" in child.stderr

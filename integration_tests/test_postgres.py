@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
-from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Server
-from integration_tests import test_queries as queries
-from integration_tests.content import BY_YEAR
-from integration_tests.postgres import NoPostgresError, Postgres, postgres
-from integration_tests.test_duckdb import sync
 from source_harvest.streams import STREAMS
-from unit_tests.syncing import stream_name
+from testing.configs import BY_YEAR, config_of
+from testing.destinations import DuckDBDestination
+from testing.example_queries import QUERIES, agency
+from testing.postgres import NoPostgresError, Postgres, postgres
+from testing.streams import stream_name
 
 TYPES = {
     "integer": "BIGINT",
@@ -51,18 +50,18 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     A week of work passed, in which rows were deleted, and one of them came back.
     """
     folder = tmp_path_factory.mktemp("postgres")
-    harvest = queries.agency()
+    harvest = agency()
     try:
         with postgres() as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
             with Server(harvest) as emulator:
-                sync(folder, config_of(harvest, emulator) | BY_YEAR, warehouse)
+                DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
                 expense = harvest.state.row("expenses", harvest.listed("expenses")[0]["id"])
                 harvest.delete("expenses", expense["id"])
                 harvest.work(days=7)
-                sync(folder, config_of(harvest, emulator) | BY_YEAR, warehouse)
+                DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
                 harvest.state.put("expenses", expense)
                 harvest.clock.advance(days=1)
-                sync(folder, config_of(harvest, emulator) | BY_YEAR, warehouse)
+                DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
             for stream in STREAMS:
                 server.run(_table(stream_name(stream), stream.primary_key, warehouse))
             yield Loaded(server, warehouse)
@@ -119,9 +118,9 @@ def test_every_row_is_there(loaded: Loaded) -> None:
         assert int(counted["rows"]) == len(loaded.duckdb.rows(name)) > 0
 
 
-@pytest.mark.parametrize("title", queries.QUERIES)
+@pytest.mark.parametrize("title", QUERIES)
 def test_the_example_queries_answer_as_in_duckdb(title: str, loaded: Loaded) -> None:
-    sql = queries.QUERIES[title].replace("current_date", "DATE '2026-03-20'").rstrip()
+    sql = QUERIES[title].replace("current_date", "DATE '2026-03-20'").rstrip()
     expected = loaded.duckdb.query(sql)
     found = [
         {column: _read(text, like[column]) for column, text in row.items()}

@@ -14,10 +14,11 @@ import duckdb
 import pytest
 
 import docs
-from conftest import config_of
 from emulator import Harvest, Server
-from integration_tests.content import BY_YEAR, KEYS, identity, tables
-from unit_tests.syncing import AS_OF_A_DAY, WHOLE
+from testing.configs import BY_YEAR, config_of
+from testing.expected_tables import KEYS, identity, tables
+from testing.streams import AS_OF_A_DAY, WHOLE
+from testing.waiting import LONGEST_WAIT
 
 PYAIRBYTE = "airbyte==0.71.3"
 PYTHONS = ">=3.10,<3.13"  # those that PyAirbyte runs on
@@ -49,7 +50,7 @@ def python() -> Path:
         return found
     uv, quietly = BIN / "uv", {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     try:
-        run(uv, "venv", "-q", "--clear", "--python", PYTHONS, FOLDER, seconds=60, env=quietly)
+        run(uv, "venv", "-q", "--clear", "--python", PYTHONS, FOLDER, seconds=LONGEST_WAIT, env=quietly)
     except FailedError as error:
         pytest.skip(f"PyAirbyte runs on Python {PYTHONS}, and none is found here: {error}")
     try:
@@ -85,13 +86,13 @@ def test_pyairbyte_syncs_an_account_and_then_what_changed(python: Path, tmp_path
     }
 
     def sync() -> int:
-        printed = run(python, "-c", script, seconds=900, cwd=tmp_path, env=environment)
+        printed = run(python, "-c", script, seconds=LONGEST_WAIT, cwd=tmp_path, env=environment)
         [rows] = re.findall(r"^(\d+) rows were read$", printed, re.MULTILINE)
         return int(rows)
 
     with Server(harvest) as server:
         (tmp_path / "config.json").write_text(json.dumps(config_of(harvest, server) | BY_YEAR), encoding="utf-8")
-        first = {name: {identity(name, row) for row in rows} for name, rows in tables(harvest).items()}
+        first = {name: {identity(name, row) for row in rows} for name, rows in tables(harvest, "year").items()}
         assert sync() == sum(map(len, first.values()))
         assert ids(tmp_path / "harvest.duckdb") == first
 
@@ -102,7 +103,7 @@ def test_pyairbyte_syncs_an_account_and_then_what_changed(python: Path, tmp_path
         first["clients"].add((added,))
         # Besides the changed entry and the new client: tables that are always read whole, and what is not settled.
         whole = sum(len(first[name]) for name in WHOLE)
-        reported = [row for name in AS_OF_A_DAY for row in tables(harvest)[name]]
+        reported = [row for name in AS_OF_A_DAY for row in tables(harvest, "year")[name]]
         unsettled = [row for row in reported if row.get("period_end", "2026") >= "2025-12-02"]
         assert sync() == 2 + whole + len(unsettled)
         assert ids(tmp_path / "harvest.duckdb") == first

@@ -1,6 +1,5 @@
 """The queries of docs/queries.md, taken from the page: they run, and say what a count by hand says."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,33 +11,19 @@ from typing import Any
 import pytest
 
 import demo
-import docs
-from conftest import config_of
 from demo.loader import Warehouse
 from emulator import Harvest, Server
-from integration_tests.content import BY_YEAR
-from integration_tests.test_duckdb import sync
 from source_harvest.streams import STREAMS
-from unit_tests.reckoning import TIME, project_budget
-from unit_tests.syncing import DELETED, REPORTS, stream_name
+from testing.configs import BY_YEAR, config_of
+from testing.destinations import DuckDBDestination
+from testing.example_queries import PAGE, QUERIES, agency
+from testing.expected_reports import TIME, project_budget
+from testing.streams import DELETED, REPORTS, stream_name
 
 Row = dict[str, Any]
-PAGE = (Path(docs.__path__[0]) / "queries.md").read_text(encoding="utf-8")
-QUERIES = dict(re.findall(r"^## (.+?)\n.*?^```sql\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE))
 AGES = {"not_due": 0, "late_1_to_30": 30, "late_31_to_60": 60, "late_61_to_90": 90, "late_over_90": 99999}
 
 CENT = Decimal("0.01")
-
-
-def agency() -> Harvest:
-    """A small agency, two weeks of work after its rows were made."""
-    harvest = Harvest(size="xs", seed=0)
-    harvest.work(days=14)
-    fixed = {project["id"] for project in harvest.listed("projects") if project["is_fixed_fee"]}
-    for entry in harvest.listed("time_entries"):
-        if entry["project"]["id"] in fixed:
-            harvest.update("time_entries", entry["id"], billable_rate=90.0)  # which the fee replaces
-    return harvest
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +44,12 @@ def warehouse(harvest: Harvest, snapshots: list[Row], tmp_path_factory: pytest.T
     with Server(harvest) as server, Warehouse(folder / "warehouse.duckdb") as warehouse:
         for days in (0, 2, 12):
             snapshots += project_budget(harvest)
-            sync(folder, config_of(harvest, server), warehouse, ["project_budget"])
+            DuckDBDestination(warehouse).sync(folder, config_of(harvest, server), ["project_budget"])
             harvest.clock.advance(days=days)
             harvest.work()
         snapshots += project_budget(harvest)
         for names in at_most_100_reports():
-            sync(folder, config_of(harvest, server), warehouse, names)
+            DuckDBDestination(warehouse).sync(folder, config_of(harvest, server), names)
         yield warehouse
 
 
@@ -474,18 +459,18 @@ def test_rows_that_are_gone_are_left_out_and_rows_that_came_back_are_not(tmp_pat
         harvest.delete("time_entries", id_)
     with Server(harvest) as server, Warehouse(tmp_path / "warehouse.duckdb") as warehouse:
         config = config_of(harvest, server) | BY_YEAR
-        sync(tmp_path, config, warehouse, names)
+        DuckDBDestination(warehouse).sync(tmp_path, config, names)
         idle = [row for row in harvest.listed("time_entries") if not row["is_locked"]]
         gone, back = [row["id"] for row in idle[:3]], idle[3]["id"]
         kept_row = harvest.state.row("time_entries", back)
         for id_ in [*gone, back]:
             harvest.delete("time_entries", id_)
         harvest.clock.advance(days=1)
-        sync(tmp_path, config, warehouse, names)
+        DuckDBDestination(warehouse).sync(tmp_path, config, names)
         assert {row["record_id"] for row in warehouse.rows(DELETED)} == {*gone, back}
         harvest.state.put("time_entries", kept_row)
         harvest.clock.advance(days=1)
-        sync(tmp_path, config, warehouse, names)
+        DuckDBDestination(warehouse).sync(tmp_path, config, names)
 
         assert warehouse.query(QUERIES["Reports against time entries"]) == []
         with undone(warehouse, "DELETE FROM deleted_records"):

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from emulator import Harvest
-from integration_tests.command_line import Message, Run, configured, run
+from testing.command_line import Message, Run, configured, run
 
 Prepare = Callable[[Harvest, Message], None]
 

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from integration_tests.command_line import command_line, configured, run
+from testing.command_line import command_line, configured, run
+from testing.waiting import LONGEST_WAIT
 
 
 def test_a_read_leaves_nothing_on_disk(tmp_path: Path, oauth_config: dict[str, Any]) -> None:
@@ -21,7 +22,7 @@ def test_a_read_leaves_nothing_on_disk(tmp_path: Path, oauth_config: dict[str, A
         cwd=places["PWD"],
         env={**os.environ, **{name: str(place) for name, place in places.items()}},
         capture_output=True,
-        timeout=120,
+        timeout=LONGEST_WAIT,
         check=True,
     )
     assert b'"RECORD"' in read.stdout

@@ -10,13 +10,14 @@ import pytest
 import docs
 import source_harvest
 from docs.generate import PAGES, PARTS, wanted
+from docs.stitch_columns import COLUMNS
 from emulator import Harvest
 from source_harvest.budget import REPORTS_WINDOW, REQUESTS, WINDOW
 from source_harvest.paging import PER_PAGE
 from source_harvest.reports import ReportStream
 from source_harvest.streams import STREAMS
-from unit_tests.columns import COLUMNS
-from unit_tests.syncing import STREAM_NAMES, stream_name, sync
+from testing.in_process import sync
+from testing.streams import STREAM_NAMES, stream_name
 
 FOLDER = Path(docs.__path__[0])
 LISTS = {source for stream in STREAMS if stream_name(stream) in COLUMNS for source in stream.lists()}

@@ -13,7 +13,7 @@ from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 impor
 
 from source_harvest.auth import TIMEOUT
 from source_harvest.budget import REPORTS_WINDOW
-from unit_tests.syncing import STREAM_NAMES
+from testing.streams import STREAM_NAMES
 
 ROOT = Path(__file__).parent.parent
 

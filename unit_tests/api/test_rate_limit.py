@@ -1,0 +1,193 @@
+"""Harvest's rate limit is kept, and a 429 is a wait and never a failure."""
+
+import random
+import time
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+
+from emulator import Harvest
+from source_harvest import budget
+from source_harvest.gate import Gate
+from testing.in_process import sync
+from testing.streams import LISTS, WHOLE
+
+# So many seconds a busy machine may take between an answer and the wait that it asks for, which is shorter by them.
+BUSY = 5
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({}, 15),
+        ({"retry-after": "soon"}, 15),
+        ({"retry-after": "inf"}, 15),
+        ({"retry-after": "nan"}, 15),
+        ({"retry-after": "1e300"}, 15),
+        ({"retry-after": "3601"}, 15),
+        ({"retry-after": "3600"}, 3600),
+        ({"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}, 15),
+        ({"retry-after": "-1"}, 0),
+    ],
+)
+def test_a_429_is_waited_out_for_as_long_as_harvest_says(
+    headers: dict[str, str], wait: float, harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path="/clients$", status=429, headers=headers)
+    result = sync(config, ["clients"])
+    assert result.counts == {"clients": len(harvest.listed("clients"))}
+    assert wait - BUSY < sum(naps) < wait + 0.1
+
+
+def test_ten_429s_in_a_row_do_not_fail_a_stream(harvest: Harvest, config: dict[str, Any], naps: list[float]) -> None:
+    harvest.faults.add(path="/clients$", status=429, headers={"retry-after": "700"}, times=10)
+    result = sync(config, ["clients"])
+    assert result.statuses == {"clients": "COMPLETE"}
+    assert 7000 - 10 * BUSY < sum(naps) < 7001
+
+
+def test_lines_are_logged_throughout_a_long_wait(
+    harvest: Harvest, config: dict[str, Any], naps: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    harvest.faults.add(path="/clients$", status=429, headers={"retry-after": "700"})
+    sync(config, ["clients"])
+    assert max(naps) <= 60
+    waiting = [record.message for record in caplog.records if "Harvest's limit of 100 requests" in record.message]
+    assert waiting[0] == "Harvest's limit of 100 requests in 15 seconds is used up (429): waiting 700 s"
+    assert len(waiting) == 12
+
+
+def test_all_lists_together_keep_the_limit(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit that refills in half a second, so that the test does not have to wait for the true one."""
+    monkeypatch.setattr(budget, "REQUESTS", 10)
+    monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=500))
+    result = sync(config, [*LISTS, *WHOLE])
+    assert result.statuses == dict.fromkeys([*LISTS, *WHOLE], "COMPLETE")
+    sent = [request.at for request in harvest.requests]
+    assert len(sent) > 40
+    # However late each arrives: the last cannot have been sent before its turn. Half of it, as the first may be late.
+    assert max(sent) - min(sent) > (len(sent) // 10 - 1) * 0.5 / 2
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "reports")])
+@pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
+def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
+    session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
+    request = requests.Request("GET", f"https://api.harvestapp.com{path}{query}").prepare()
+    assert session.limit_for(request) is getattr(session, limit)
+
+
+@pytest.mark.parametrize(("percent", "at_once"), [(100, 100), (50, 50), (1, 1)])
+def test_a_smaller_share_of_the_limit_can_be_asked_for(
+    percent: int, at_once: int, monkeypatch: pytest.MonkeyPatch, naps: list[float]
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
+    monkeypatch.setattr(budget, "REQUESTS", 100)
+    limit = limit_of(budget.allowed(percent / 100), window=3600)
+    for _ in range(at_once):
+        take_turn(limit)
+    assert naps == []
+    take_turn(limit)
+    assert 3600 <= sum(naps) < 3610
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_harvest_never_counts_more_requests_than_allowed(
+    seed: int, monkeypatch: pytest.MonkeyPatch, naps: list[float]
+) -> None:
+    """However long requests take to arrive, up to a second, and however long their answers take."""
+    chance = random.Random(seed)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
+    limit = limit_of(10, window=15)
+    under_way: list[tuple[float, budget.Turn]] = []
+    arrived = []
+    for _ in range(300):
+        turn = take_turn(limit)
+        sent = time.monotonic()
+        arrived.append(sent + chance.choice([0, chance.random()]))
+        under_way.append((arrived[-1] + chance.choice([0, 0.3, 5]), turn))
+        naps.append(chance.choice([0, 0, 0.1, 3]))
+        for answered_at, answered in list(under_way):
+            if answered_at <= time.monotonic():
+                limit.answered(answered)
+                under_way.remove((answered_at, answered))
+    arrived.sort()
+    assert all(later - earlier >= 14.999 for earlier, later in zip(arrived, arrived[10:], strict=False))
+
+
+def test_an_answer_ends_the_wait_for_a_request_that_may_arrive_late(
+    naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
+    limit = limit_of(1, window=15)
+    limit.answered(take_turn(limit))
+    take_turn(limit)
+    assert sum(naps) == pytest.approx(15, abs=0.1)
+
+
+def test_who_is_let_in_after_a_429_waits_all_the_same(
+    harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    gate = Gate(1)
+    session = budget.PatientSession(share=1, gate=gate, connections=1)
+    request = requests.Request("GET", f"{config['api_url']}/reports/time/clients").prepare()
+    sender = Thread(target=session.send, args=[request])
+    refused = requests.Response()
+    refused.headers["Retry-After"] = "70"
+    with gate.entered():
+        sender.start()
+        sender.join(0.2)
+        assert (naps, harvest.requests) == ([], [])
+        session.reports.refuse(refused)
+    sender.join()
+    session.close()
+    assert len(harvest.requests) == 1
+    assert 70 - BUSY < sum(naps) < 70.5
+
+
+def take_turn(limit: budget.Limit) -> budget.Turn:
+    """Of one who sends without delay."""
+    limit.wait(Gate(1))
+    turn = limit.take()
+    assert turn
+    return turn
+
+
+def limit_of(allowed: int, window: float) -> budget.Limit:
+    return budget.Limit("limit", allowed, timedelta(seconds=window), timedelta(seconds=1), timedelta(0))
+
+
+# Before conftest.py's fixture lifts it.
+TRUE_REQUESTS = budget.REQUESTS
+
+
+def test_the_limit_is_100_requests_in_a_little_more_than_15_seconds(
+    monkeypatch: pytest.MonkeyPatch, naps: list[float]
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
+    monkeypatch.setattr(budget, "REQUESTS", TRUE_REQUESTS)
+    session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
+    limit = session.limit_for(requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare())
+    for _ in range(100):
+        take_turn(limit)
+    assert naps == []
+    take_turn(limit)
+    assert 15 < sum(naps) < 17
+
+
+def test_all_streams_share_one_budget(
+    harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen from Harvest; most of a window is slack, because a busy machine hands on some requests later than others."""
+    monkeypatch.setattr(budget, "REQUESTS", 4)
+    monkeypatch.setattr(budget, "WINDOW", timedelta(seconds=2))
+    sync(config, ["clients", "contacts", "expenses", "tasks", "time_entries", "projects", "roles", "users", "invoices"])
+    arrived = [request.at for request in harvest.requests]
+    assert len(arrived) == 9
+    assert all(fifth - first > 0.5 for first, fifth in zip(arrived, arrived[4:], strict=False))
