@@ -5,9 +5,9 @@ It has no setting for that, and should have none. Only for runs that measure the
 
 from __future__ import annotations
 
-from source_harvest import budget
+from source_harvest.api import rate_limit
 from source_harvest.run import run
 
 if __name__ == "__main__":
-    budget.REQUESTS = 1_000_000
+    rate_limit.REQUESTS = 1_000_000
     run()

@@ -6,7 +6,7 @@ from typing import Any
 from airbyte_cdk.sources.utils.casing import camel_to_snake
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
 
 
 def name_of(stream: type[HarvestStream]) -> str:

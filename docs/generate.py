@@ -11,11 +11,11 @@ from pathlib import Path
 from docs import errors
 from docs.facts import key_columns, name_of, properties, readable_by, type_of
 from docs.parts import PARTS
-from source_harvest.children import BelowEachParent, ChildStream
-from source_harvest.deletions import DeletedRecordsStream
-from source_harvest.derived import EmbeddedStream
-from source_harvest.signed_in import DayStream
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.deletions import DeletedRecordsStream
+from source_harvest.stream_types.embedded import EmbeddedStream
+from source_harvest.stream_types.per_parent import BelowEachParent, ChildStream
+from source_harvest.stream_types.per_user import DayStream
 from source_harvest.streams import STREAMS
 
 FOLDER = Path(__file__).parent

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from source_harvest.delivered import NumberSet
+from source_harvest.api.delivered_rows import NumberSet
 
 
 def test_a_set_of_numbers_grows_in_the_memory_that_it_keeps() -> None:
     """No more than the old table and the new one are in memory at any moment."""
     code = """if True:
         import tracemalloc
-        from source_harvest.delivered import NumberSet
+        from source_harvest.api.delivered_rows import NumberSet
         numbers = NumberSet()
         for number in range(1, 2**17 + 1):
             numbers.add(number)

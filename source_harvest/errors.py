@@ -17,7 +17,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorR
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
 
-from source_harvest.no_answer import NoAnswerLimit
+from source_harvest.api.no_answer import NoAnswerLimit
 from source_harvest.secret_filter import without_secrets
 
 # How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.

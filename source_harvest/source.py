@@ -23,20 +23,20 @@ from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageReposi
 from airbyte_cdk.sources.streams import Stream
 from typing_extensions import override
 
-from source_harvest.access import unreadable_streams
-from source_harvest.account import HarvestAccount
-from source_harvest.bookmark import Bookmark, bookmark_of, timestamp
-from source_harvest.client import HarvestClient
+from source_harvest.api.account import HarvestAccount
+from source_harvest.api.client import HarvestClient
+from source_harvest.api.no_answer import CHECK_SECONDS, NoAnswerLimit
+from source_harvest.check import unreadable_streams
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
-from source_harvest.engine import Engine
 from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, brief, config_error
-from source_harvest.files import is_from_discover, read_json
-from source_harvest.no_answer import CHECK_SECONDS, NoAnswerLimit
-from source_harvest.progress import StreamProgress
+from source_harvest.input_files import is_from_discover, read_json
 from source_harvest.secret_filter import keep_secret, without_secrets
-from source_harvest.stream import HarvestStream
-from source_harvest.stream_run import StreamRun
+from source_harvest.state.progress import StreamProgress
+from source_harvest.state.stream_state import Bookmark, bookmark_of, timestamp
+from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
+from source_harvest.sync.engine import Engine
+from source_harvest.sync.stream_run import StreamRun
 
 logger = logging.getLogger("airbyte")
 

@@ -2,9 +2,9 @@
 
 from airbyte_cdk.sources.utils.casing import camel_to_snake
 
-from source_harvest.reports import ReportStream
-from source_harvest.signed_in import DayStream
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.per_user import DayStream
+from source_harvest.stream_types.report import ReportStream
 from source_harvest.streams import STREAMS
 
 

@@ -28,7 +28,7 @@ def watched() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Harvest's limit is what one test is about, and what all others would wait for."""
-    monkeypatch.setattr("source_harvest.budget.REQUESTS", 1_000_000)
+    monkeypatch.setattr("source_harvest.api.rate_limit.REQUESTS", 1_000_000)
 
 
 @pytest.fixture
@@ -53,6 +53,6 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = time.monotonic
     monkeypatch.setattr("source_harvest.errors.JITTER", 0)
     monkeypatch.setattr(time, "sleep", lambda seconds: found.append(seconds) if seconds else None)
-    monkeypatch.setattr("source_harvest.gate.Gate.nap", lambda _, seconds: found.append(seconds))
+    monkeypatch.setattr("source_harvest.api.request_slots.Gate.nap", lambda _, seconds: found.append(seconds))
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(found))
     return found

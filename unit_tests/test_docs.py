@@ -12,9 +12,9 @@ import source_harvest
 from docs.generate import PAGES, PARTS, wanted
 from docs.stitch_columns import COLUMNS
 from emulator import Harvest
-from source_harvest.budget import REPORTS_WINDOW, REQUESTS, WINDOW
-from source_harvest.paging import PER_PAGE
-from source_harvest.reports import ReportStream
+from source_harvest.api.page_size import PER_PAGE
+from source_harvest.api.rate_limit import REPORTS_WINDOW, REQUESTS, WINDOW
+from source_harvest.stream_types.report import ReportStream
 from source_harvest.streams import STREAMS
 from testing.in_process import sync
 from testing.streams import STREAM_NAMES, stream_name

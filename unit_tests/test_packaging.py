@@ -11,8 +11,8 @@ import pytest
 import yaml
 from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
 
-from source_harvest.auth import TIMEOUT
-from source_harvest.budget import REPORTS_WINDOW
+from source_harvest.api.auth import TIMEOUT
+from source_harvest.api.rate_limit import REPORTS_WINDOW
 from testing.streams import STREAM_NAMES
 
 ROOT = Path(__file__).parent.parent

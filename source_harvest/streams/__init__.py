@@ -1,6 +1,6 @@
 """All streams, in the order of Harvest's own reference, each made-up one after the list that it comes from."""
 
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams.clients import Clients, Contacts
 from source_harvest.streams.company import Company
 from source_harvest.streams.deleted_records import DeletedRecords

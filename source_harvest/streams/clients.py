@@ -1,6 +1,6 @@
 """Clients and the people to reach there."""
 
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
 
 CLIENT_MANAGERS = "Administrators and Managers who may create and edit clients"
 

@@ -1,6 +1,6 @@
 """Records that were deleted."""
 
-from source_harvest.deletions import DeletedRecordsStream
+from source_harvest.stream_types.deletions import DeletedRecordsStream
 
 
 class DeletedRecords(DeletedRecordsStream):

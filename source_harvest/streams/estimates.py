@@ -1,8 +1,8 @@
 """Estimates, and what belongs to one: line items and messages."""
 
-from source_harvest.children import ChildStream
-from source_harvest.derived import EmbeddedStream
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.embedded import EmbeddedStream
+from source_harvest.stream_types.per_parent import ChildStream
 
 
 class Estimates(HarvestStream):

@@ -1,6 +1,6 @@
 """Expenses and their categories."""
 
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
 
 
 class Expenses(HarvestStream):

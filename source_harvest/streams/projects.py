@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from typing_extensions import override
 
-from source_harvest.answer import Row
-from source_harvest.derived import JoinedStream, Lists, id_of
-from source_harvest.stream import HarvestStream
+from source_harvest.api.pages import Row
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.embedded import JoinedStream, Lists, id_of
 from source_harvest.streams.users import Users
 
 

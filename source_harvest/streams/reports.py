@@ -5,11 +5,11 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from source_harvest.answer import Row
-from source_harvest.list_reader import Slice
-from source_harvest.progress import StreamProgress
-from source_harvest.reports import ReportStream
-from source_harvest.signed_in import DayStream
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.pages import Row
+from source_harvest.state.progress import StreamProgress
+from source_harvest.stream_types.per_user import DayStream
+from source_harvest.stream_types.report import ReportStream
 from source_harvest.streams.expenses import Expenses
 from source_harvest.streams.invoices import Invoices
 from source_harvest.streams.time_entries import TimeEntries

@@ -1,7 +1,7 @@
 """Roles, which say what somebody does in the company; they grant nothing in Harvest."""
 
-from source_harvest.derived import EmbeddedStream
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.embedded import EmbeddedStream
 
 
 class Roles(HarvestStream):

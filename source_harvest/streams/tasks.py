@@ -1,6 +1,6 @@
 """Tasks."""
 
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
 
 
 class Tasks(HarvestStream):

@@ -1,7 +1,7 @@
 """Time entries, and the things in other services that they refer to."""
 
-from source_harvest.derived import EmbeddedStream
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.embedded import EmbeddedStream
 
 
 class TimeEntries(HarvestStream):

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from source_harvest.children import BelowEachParent
-from source_harvest.list_reader import Slice
-from source_harvest.progress import StreamProgress
-from source_harvest.stream import HarvestStream
+from source_harvest.api.list_reader import Slice
+from source_harvest.state.progress import StreamProgress
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.per_parent import BelowEachParent
 
 
 class Users(HarvestStream):

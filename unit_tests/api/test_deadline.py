@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from source_harvest import deadline
+from source_harvest.api import deadline
 from testing.in_process import check, sync
 from testing.raw_server import RawServer, Request, head
 from testing.waiting import LONGEST_WAIT

@@ -10,7 +10,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from urllib3.connection import HTTPConnection
 
 from emulator import Harvest
-from source_harvest.auth import REQUEST_KWARGS
+from source_harvest.api.auth import REQUEST_KWARGS
 from testing.expected_tables import tables
 from testing.in_process import Sync, catalog, sync
 from testing.streams import STREAM_NAMES

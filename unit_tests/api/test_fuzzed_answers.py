@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emulator import Harvest
-from source_harvest.children import BelowEachParent
-from source_harvest.stream import HarvestStream
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.per_parent import BelowEachParent
 from source_harvest.streams import STREAMS
 from testing.comparisons import held
 from testing.expected_reports import Row

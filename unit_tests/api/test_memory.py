@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from source_harvest import engine, gate, session
-from source_harvest.gate import Gate, SyncGivenUpError
-from source_harvest.memory import MemoryHold, MemoryLimit
+from source_harvest.api import request_slots, session
+from source_harvest.api.memory import MemoryHold, MemoryLimit
+from source_harvest.api.request_slots import Gate, SyncGivenUpError
+from source_harvest.sync import engine
 from testing.in_process import sync
 from testing.raw_server import RawServer, Request
 from testing.waiting import LONGEST_WAIT
@@ -118,8 +119,8 @@ class Live:
 def test_many_readers_hold_a_few_pages_whatever_they_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["clients", "contacts", "tasks", "projects", "users", "expense_categories"]
     names += ["invoice_item_categories", "estimate_item_categories", "roles", "expenses", "invoices", "estimates"]
-    monkeypatch.setattr(gate, "UNPACKED", 2 * BODY + BODY // 2)
-    monkeypatch.setattr(gate, "BODIES", 3 * BODY)
+    monkeypatch.setattr(request_slots, "UNPACKED", 2 * BODY + BODY // 2)
+    monkeypatch.setattr(request_slots, "BODIES", 3 * BODY)
     monkeypatch.setattr(engine, "QUEUE_SIZE", 2)
     live = Live(monkeypatch)
 

@@ -10,7 +10,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import source
-from source_harvest.no_answer import NoAnswerError, NoAnswerLimit
+from source_harvest.api.no_answer import NoAnswerError, NoAnswerLimit
 from testing.in_process import check, sync
 from testing.raw_server import RawServer, Request, head
 from testing.waiting import LONGEST_WAIT

@@ -11,7 +11,7 @@ from airbyte_cdk.models import ConnectorSpecification
 
 from emulator import Harvest, Server
 from source_harvest import SourceHarvest
-from source_harvest.auth import HarvestOAuth, authenticator
+from source_harvest.api.auth import HarvestOAuth, authenticator
 from source_harvest.errors import HarvestError
 from testing.configs import settings
 from testing.expected_tables import tables

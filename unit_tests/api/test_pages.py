@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest import gate, paging, session
+from source_harvest.api import page_size, request_slots, session
 from testing.in_process import Sync, sync
 from testing.raw_server import RawServer, Request, head
 from testing.waiting import LONGEST_WAIT
@@ -49,8 +49,8 @@ def test_pages_that_lead_round_in_a_circle_are_an_error(harvest: Harvest, config
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The accounts of tests are small, and so are the pages of these tests."""
-    monkeypatch.setattr(paging, "PER_PAGE", 8)
-    monkeypatch.setattr(paging, "SMALLER", (4, 2))
+    monkeypatch.setattr(page_size, "PER_PAGE", 8)
+    monkeypatch.setattr(page_size, "SMALLER", (4, 2))
 
 
 def ids(result: Sync, stream: str) -> list[int]:
@@ -233,7 +233,7 @@ def test_a_page_of_an_error_is_read_no_further_than_it_is_quoted(naps: list[floa
 
 def test_slow_bodies_keep_no_other_list_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are large too, and fill all the room that there is for bodies."""
-    monkeypatch.setattr(gate, "BODIES", 1_000_000)
+    monkeypatch.setattr(request_slots, "BODIES", 1_000_000)
     others_are_done = Event()
     large = {"total_entries": 1, "links": {"next": None}, "notes": "x" * 3_000_000}
     slow = ["contacts", "projects", "tasks", "users", "roles"]
@@ -266,7 +266,7 @@ ROWS: dict[str, list[int]] = {"empty": [], "the same": [1, 2], "new": [1, 2]}
 def test_pages_that_go_on_without_end_are_an_error(
     rows: str, total: int | None, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paging, "MOST_PAGES", 200)
+    monkeypatch.setattr(page_size, "MOST_PAGES", 200)
 
     def answer(request: Request) -> None:
         page = int(request.query.get("page", "1"))

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from emulator import Harvest
-from source_harvest import budget
-from source_harvest.gate import Gate
+from source_harvest.api import rate_limit
+from source_harvest.api.request_slots import Gate
 from testing.in_process import sync
 from testing.streams import LISTS, WHOLE
 
@@ -65,8 +65,8 @@ def test_all_lists_together_keep_the_limit(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a limit that refills in half a second, so that the test does not have to wait for the true one."""
-    monkeypatch.setattr(budget, "REQUESTS", 10)
-    monkeypatch.setattr(budget, "WINDOW", timedelta(milliseconds=500))
+    monkeypatch.setattr(rate_limit, "REQUESTS", 10)
+    monkeypatch.setattr(rate_limit, "WINDOW", timedelta(milliseconds=500))
     result = sync(config, [*LISTS, *WHOLE])
     assert result.statuses == dict.fromkeys([*LISTS, *WHOLE], "COMPLETE")
     sent = [request.at for request in harvest.requests]
@@ -78,7 +78,7 @@ def test_all_lists_together_keep_the_limit(
 @pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "reports")])
 @pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
 def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
-    session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
+    session = rate_limit.PatientSession(share=1, gate=Gate(1), connections=1)
     request = requests.Request("GET", f"https://api.harvestapp.com{path}{query}").prepare()
     assert session.limit_for(request) is getattr(session, limit)
 
@@ -88,8 +88,8 @@ def test_a_smaller_share_of_the_limit_can_be_asked_for(
     percent: int, at_once: int, monkeypatch: pytest.MonkeyPatch, naps: list[float]
 ) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
-    monkeypatch.setattr(budget, "REQUESTS", 100)
-    limit = limit_of(budget.allowed(percent / 100), window=3600)
+    monkeypatch.setattr(rate_limit, "REQUESTS", 100)
+    limit = limit_of(rate_limit.allowed(percent / 100), window=3600)
     for _ in range(at_once):
         take_turn(limit)
     assert naps == []
@@ -105,7 +105,7 @@ def test_harvest_never_counts_more_requests_than_allowed(
     chance = random.Random(seed)
     monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
     limit = limit_of(10, window=15)
-    under_way: list[tuple[float, budget.Turn]] = []
+    under_way: list[tuple[float, rate_limit.Turn]] = []
     arrived = []
     for _ in range(300):
         turn = take_turn(limit)
@@ -135,7 +135,7 @@ def test_who_is_let_in_after_a_429_waits_all_the_same(
     harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
     gate = Gate(1)
-    session = budget.PatientSession(share=1, gate=gate, connections=1)
+    session = rate_limit.PatientSession(share=1, gate=gate, connections=1)
     request = requests.Request("GET", f"{config['api_url']}/reports/time/clients").prepare()
     sender = Thread(target=session.send, args=[request])
     refused = requests.Response()
@@ -151,7 +151,7 @@ def test_who_is_let_in_after_a_429_waits_all_the_same(
     assert 70 - BUSY < sum(naps) < 70.5
 
 
-def take_turn(limit: budget.Limit) -> budget.Turn:
+def take_turn(limit: rate_limit.Limit) -> rate_limit.Turn:
     """Of one who sends without delay."""
     limit.wait(Gate(1))
     turn = limit.take()
@@ -159,20 +159,20 @@ def take_turn(limit: budget.Limit) -> budget.Turn:
     return turn
 
 
-def limit_of(allowed: int, window: float) -> budget.Limit:
-    return budget.Limit("limit", allowed, timedelta(seconds=window), timedelta(seconds=1), timedelta(0))
+def limit_of(allowed: int, window: float) -> rate_limit.Limit:
+    return rate_limit.Limit("limit", allowed, timedelta(seconds=window), timedelta(seconds=1), timedelta(0))
 
 
 # Before conftest.py's fixture lifts it.
-TRUE_REQUESTS = budget.REQUESTS
+TRUE_REQUESTS = rate_limit.REQUESTS
 
 
 def test_the_limit_is_100_requests_in_a_little_more_than_15_seconds(
     monkeypatch: pytest.MonkeyPatch, naps: list[float]
 ) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
-    monkeypatch.setattr(budget, "REQUESTS", TRUE_REQUESTS)
-    session = budget.PatientSession(share=1, gate=Gate(1), connections=1)
+    monkeypatch.setattr(rate_limit, "REQUESTS", TRUE_REQUESTS)
+    session = rate_limit.PatientSession(share=1, gate=Gate(1), connections=1)
     limit = session.limit_for(requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare())
     for _ in range(100):
         take_turn(limit)
@@ -185,8 +185,8 @@ def test_all_streams_share_one_budget(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen from Harvest; most of a window is slack, because a busy machine hands on some requests later than others."""
-    monkeypatch.setattr(budget, "REQUESTS", 4)
-    monkeypatch.setattr(budget, "WINDOW", timedelta(seconds=2))
+    monkeypatch.setattr(rate_limit, "REQUESTS", 4)
+    monkeypatch.setattr(rate_limit, "WINDOW", timedelta(seconds=2))
     sync(config, ["clients", "contacts", "expenses", "tasks", "time_entries", "projects", "roles", "users", "invoices"])
     arrived = [request.at for request in harvest.requests]
     assert len(arrived) == 9

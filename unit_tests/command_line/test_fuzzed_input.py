@@ -14,10 +14,10 @@ from source_harvest.transport import Transport
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from source_harvest.bookmark import bookmark_of
 from source_harvest.config import Settings
 from source_harvest.entrypoint import Entrypoint
 from source_harvest.errors import HarvestError
+from source_harvest.state.stream_state import bookmark_of
 from source_harvest.streams.clients import Clients
 from testing.configs import OAUTH, SECRET, TOKEN
 from testing.configs import settings as settings_of

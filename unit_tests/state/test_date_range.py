@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_harvest.spans import ALL_DAYS, DAY, Span, cut, merged, missing
+from source_harvest.state.date_range import ALL_DAYS, DAY, Span, cut, merged, missing
 
 DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(40)]
 PROBES = [date.min, *DAYS, date(2030, 1, 1), date.max]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_harvest.packing import packed, unpacked
+from source_harvest.state.packing import packed, unpacked
 
 
 @given(st.lists(st.integers(-(2**70), 2**70)))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest.packing import unpacked
-from source_harvest.reports import DAYS
+from source_harvest.state.packing import unpacked
+from source_harvest.stream_types.report import DAYS
 from source_harvest.streams.reports import TimeTasks
 from testing.expected_reports import DAY, periods, reports, today
 from testing.in_process import state_of, sync

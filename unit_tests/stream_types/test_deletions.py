@@ -12,7 +12,7 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, SyncMode, Type
 
 from emulator import Harvest
-from source_harvest.inhabitants import Inhabitants
+from source_harvest.state.known_ids import Inhabitants
 from source_harvest.streams import STREAMS
 from testing.accounts import requests_to, to_now
 from testing.destinations import InMemoryDestination

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from source_harvest.gaps import gaps, is_long
-from source_harvest.periods import WEEK_DAYS, Calendar
-from source_harvest.spans import DAY, Span, common, missing
+from source_harvest.state.date_range import DAY, Span, common, missing
+from source_harvest.stream_types.report_gaps import gaps, is_long
+from source_harvest.stream_types.report_periods import WEEK_DAYS, Calendar
 
 TODAY = date(2026, 3, 2)
 KINDS = ("day", "week", "month", "year")

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import source_harvest
-from source_harvest.periods import WEEK_DAYS, Calendar, local_day
+from source_harvest.stream_types import report_periods
+from source_harvest.stream_types.report_periods import WEEK_DAYS, Calendar, local_day
 
 DAY = timedelta(days=1)
-ZONES = orjson.loads((Path(source_harvest.__path__[0]) / "time_zones.json").read_bytes())
+ZONES = orjson.loads((Path(report_periods.__file__).parent / "time_zones.json").read_bytes())
 
 days = st.dates(date(1990, 1, 1), date(2200, 12, 31))
 calendars = st.sampled_from(
@@ -111,7 +111,7 @@ def test_a_day_begins_at_midnight_in_the_users_time_zone(zone: str, moment: str,
 def test_in_an_unknown_time_zone_days_are_those_of_utc(
     zone: str | None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_harvest.periods._zone", source_harvest.periods._zone.__wrapped__)
+    monkeypatch.setattr(report_periods, "_zone", report_periods._zone.__wrapped__)
     moments = [datetime(2026, 3, day, hour, tzinfo=timezone.utc) for day, hour in ((1, 23), (2, 0))]
     assert [local_day(moment, zone).day for moment in moments] == [1, 2]
     assert f"The user's time zone {zone!r} is not known" in caplog.text

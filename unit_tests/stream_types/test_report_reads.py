@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest.spans import Span
+from source_harvest.state.date_range import Span
 from testing.accounts import an_entry, move_to, without_entries
 from testing.expected_reports import DAY, period_of, periods, today
 from testing.in_process import kills, sync

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest.answer import Page
+from source_harvest.api.pages import Page
 from source_harvest.streams.reports import TimeTasks
 from testing.accounts import an_entry
 from testing.comparisons import keyed

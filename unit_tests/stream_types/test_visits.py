@@ -9,7 +9,7 @@ from airbyte_cdk.models import AirbyteStateMessage, SyncMode
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from source_harvest.children import BelowEachParent
+from source_harvest.stream_types.per_parent import BelowEachParent
 from source_harvest.streams import STREAMS
 from testing.expected_tables import identity, tables
 from testing.in_process import LOGGER, Sync, catalog, state_of, sync
@@ -161,7 +161,7 @@ def test_a_record_that_cannot_be_asked_for_is_not_taken_for_deleted(
 def test_where_no_list_below_records_is_found_the_stream_is_not_complete(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_harvest.children.MOST_UNREAD", 5)
+    monkeypatch.setattr("source_harvest.stream_types.per_parent.MOST_UNREAD", 5)
     harvest.faults.add("/messages$", status=404, times=None)
     first = sync(config, ["invoice_messages", "tasks", DELETED])
     assert first.statuses == {"invoice_messages": "INCOMPLETE", "tasks": "COMPLETE", DELETED: "COMPLETE"}
@@ -322,7 +322,7 @@ def test_the_state_of_deleted_records_goes_out_no_more_often_than_before(
 def test_the_state_names_few_parents_whatever_hangs_or_fails(
     harvest: Harvest, config: dict[str, Any], invoices: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_harvest.visits.MOST_OPEN", 3)
+    monkeypatch.setattr("source_harvest.state.parent_visits.MOST_OPEN", 3)
     for invoice in invoices[10:30:2]:
         harvest.faults.add(f"/{invoice}/messages$", status=422, times=None)
     failed = sync(config, MESSAGES)

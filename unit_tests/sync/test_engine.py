@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest import SourceHarvest, engine
-from source_harvest.session import AnswerSession
-from source_harvest.stream import HarvestStream
+from source_harvest import SourceHarvest
+from source_harvest.api.session import AnswerSession
+from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
+from source_harvest.sync import engine
 from testing.expected_reports import today
 from testing.expected_tables import identity, tables
 from testing.in_process import Sync, sync

@@ -11,7 +11,7 @@ import pytest
 from emulator import Harvest
 from emulator.account.timestamps import stamp
 from emulator.server import lists
-from source_harvest.delivered import DeliveredRows
+from source_harvest.api.delivered_rows import DeliveredRows
 from testing.in_process import Sync, kills, sync
 from testing.streams import TIME_STREAMS
 

@@ -1,0 +1,204 @@
+"""How requests prove who asks: a personal access token, or OAuth with a refresh token."""
+
+import logging
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http import HttpClient
+from airbyte_cdk.sources.streams.http.requests_native_auth import (
+    SingleUseRefreshTokenOauth2Authenticator,
+    TokenAuthenticator,
+)
+from requests.auth import AuthBase
+from typing_extensions import override
+
+from source_harvest.api.logs import quiet
+from source_harvest.api.no_answer import NoAnswerLimit
+from source_harvest.api.session import AnswerSession, object_of
+from source_harvest.config import Config, Settings
+from source_harvest.errors import (
+    HarvestError,
+    HarvestErrorHandler,
+    Place,
+    as_documented,
+    config_error,
+    plain_errors,
+    shown_if_harmless,
+)
+from source_harvest.secret_filter import add_secrets
+
+# Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
+TIMEOUT = (10, 60)
+# No redirect is followed: it would take the credentials to wherever it leads.
+REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
+
+# For so many seconds after Harvest could not renew the access token it is not asked again.
+SPARED = 60
+
+Ask = Callable[[], requests.Response]
+"""Sends a request once."""
+
+ACCESS_TOKEN = Place("access token", "everyone")
+
+
+def authenticator(
+    settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit | None = None
+) -> AuthBase:
+    """The one authenticator that all requests of a command share.
+
+    Raises a config `HarvestError`.
+    """
+    if not settings.uses_oauth:
+        return TokenAuthenticator(settings.credentials["api_token"])
+    # The CDK keeps the config that it is given up to date, for its next use in this process too; but it takes null for
+    # a value, and an empty token for one that has not expired.
+    kept = config["credentials"]
+    kept.update(settings.credentials)
+    for name in [name for name, value in kept.items() if value in (None, "")]:
+        del kept[name]
+    if "access_token" not in kept:
+        kept.pop("token_expiry_date", None)
+    try:
+        oauth = HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
+    except (ValueError, OverflowError):
+        held = shown_if_harmless(settings.credentials["token_expiry_date"])
+        raise config_error(
+            f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
+        ) from None
+    oauth.no_answer = no_answer or oauth.no_answer
+    return oauth
+
+
+class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
+    """OAuth as the CDK does it, but for the token request itself.
+
+    Harvest may rotate the refresh token when it is used (B25 of docs/harvest-behaviour.md). So each refresh writes what
+    came back into the config and emits it as a CONTROL message, and one without a new refresh token keeps the old one.
+    An access token in place of one that Harvest rejected is used by one request before all others, so that it is known
+    whether Harvest takes it.
+    """
+
+    no_answer = NoAnswerLimit()
+
+    _is_untried = False
+    """Whether the present access token took the place of a rejected one, and Harvest has not yet taken it."""
+    _failure: HarvestError | None = None
+    _failed_until = 0.0
+
+    @override
+    def _make_handled_request(self) -> Any:
+        """Harvest's answer to the refresh token. The CDK's own request has no time limit and follows redirects.
+
+        Raises `HarvestError`.
+        """
+        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
+        session = AnswerSession(no_answer=self.no_answer)
+        # No debug lines: they would show the body, with all that is secret in it.
+        client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
+        try:
+            with plain_errors():
+                url, form = str(self.get_token_refresh_endpoint()), self.build_refresh_request_body()
+                headers = self.build_refresh_request_headers()
+                _, response = client.send_request("POST", url, REQUEST_KWARGS, headers=headers, data=form)
+        except HarvestError as error:
+            raise _refused(error) if error.status and 400 <= error.status < 500 else error.anew() from error
+        body = object_of(response)
+        if not _is_token(body.get("access_token")):
+            raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
+        if not _is_token(body.get("refresh_token") or body["access_token"]):
+            raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
+        add_secrets(*(body.get(name) or "" for name in ("access_token", "refresh_token")))
+        return body
+
+    @override
+    def refresh_access_token(self) -> Any:
+        """The new access token, when it ends, and the refresh token for the next time.
+
+        Raises `HarvestError`.
+        """
+        if self._failure and time.monotonic() < self._failed_until:
+            raise self._failure.anew()
+        try:
+            with as_documented(ACCESS_TOKEN):
+                return super().refresh_access_token()
+        except HarvestError as error:
+            # Or each stream in turn would wait until it fails for it too.
+            is_passing = error.failure_type is FailureType.transient_error
+            self._failure, self._failed_until = error, time.monotonic() + SPARED if is_passing else math.inf
+            raise
+
+    def answer(
+        self, request: requests.PreparedRequest, ask: Ask, before_another: Callable[[], None]
+    ) -> requests.Response:
+        """What `ask` returns for a request with the present access token, which is renewed where Harvest rejects it.
+
+        A 401 that is returned is Harvest's answer to the first use of a new token. `before_another` is called before
+        the request is sent once more. Raises `HarvestError`.
+        """
+        self(request)
+        rejected = None
+        if not self._is_untried:
+            response = ask()
+            if response.status_code != 401:
+                return response
+            response.close()
+            rejected = request.headers["Authorization"]
+        with self._token_refresh_lock:
+            while True:
+                if self.get_auth_header()["Authorization"] == rejected:
+                    self._replace_rejected()
+                self(request)
+                if rejected:
+                    before_another()
+                response = self._tried(ask)
+                if response.status_code != 401 or self._is_untried:
+                    return response
+                response.close()
+                rejected = request.headers["Authorization"]
+
+    def _replace_rejected(self) -> None:
+        self._is_untried = True  # before anybody sees the new token
+        try:
+            self.refresh_and_set_access_token()
+        except BaseException:
+            self._is_untried = False
+            raise
+
+    def _tried(self, ask: Ask) -> requests.Response:
+        """Only a 401 tells that Harvest does not take a token, and only a 429 tells nothing."""
+        says_nothing_good = False
+        try:
+            response = ask()
+            says_nothing_good = response.status_code in {401, 429}
+        finally:
+            self._is_untried = self._is_untried and says_nothing_good
+        return response
+
+
+def _expect_tokens(response: requests.Response) -> None:
+    """Where an answer holds any token it is not asked for again: the refresh token that was sent may be used up.
+
+    Raises `ValueError`.
+    """
+    body = object_of(response)
+    if not any(_is_token(body.get(name)) for name in ("access_token", "refresh_token")):
+        raise ValueError("it has no access token")
+
+
+def _is_token(value: object) -> bool:
+    """Whether a header may hold it."""
+    return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None
+
+
+def _refused(error: HarvestError) -> HarvestError:
+    return HarvestError(
+        f"{error.said}, and refused to renew the access token. Check the client ID, the client secret and the refresh "
+        "token in the source's settings, or authenticate again.",
+        FailureType.config_error,
+        status=401,
+    )

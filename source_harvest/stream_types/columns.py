@@ -1,0 +1,101 @@
+"""How a row of Harvest's becomes a record: whole as it came, with flat keys and typed times beside it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from source_harvest.api.pages import Row
+    from source_harvest.stream_types.base import HarvestStream
+
+logger = logging.getLogger("airbyte")
+
+_CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
+
+
+class Shape:
+    """The columns that a stream's records have beyond what Harvest sends, worked out once from the stream's facts."""
+
+    def __init__(self, stream: type[HarvestStream]) -> None:
+        self._flat = [(column, column.removesuffix("_id"), "id") for column in stream.foreign_keys]
+        self._flat += [
+            (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
+        ]
+        keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
+        self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in keys}
+        self._clock_times = stream.clock_times
+        self._flags = stream.access_role_flags
+        self._warned: set[str] = set()
+
+    def record(self, row: Row) -> Row:
+        """The row itself, with its flat columns added; a null reference gives a null key.
+
+        Raises `ValueError` where Harvest sends something else than an object for a reference, or nothing that a key can
+        be; and what is in `errors.UNDOCUMENTED` for anything else that is not as documented.
+        """
+        for column, nested, field in self._flat:
+            if nested in row:
+                reference = row[nested]
+                if reference is not None and type(reference) is not dict:
+                    raise ValueError(f"{nested} is no object")
+                row[column] = None if reference is None else reference.get(field)
+            else:
+                row.setdefault(column, None)
+        for column in self._clock_times:
+            row[column] = self._time(column, row.get(column))
+        if self._flags:
+            self._add_flags(row)
+        for key, types in self._keys.items():
+            if type(row[key]) not in types:
+                raise ValueError(f"{key} is {row[key]!r}")
+        return row
+
+    def can_be_key(self, column: str, value: object) -> bool:
+        """Whether a column of the key may hold it."""
+        return type(value) in self._keys[column]
+
+    def _time(self, column: str, value: str | None) -> str | None:
+        if value is None:
+            return None
+        time = time_of_day(value)
+        if time is None and column not in self._warned:
+            self._warned.add(column)
+            logger.warning("%s holds %r, which is no time of day that is known; such values become null", column, value)
+        return time
+
+    def _add_flags(self, row: Row) -> None:
+        roles = row.get("access_roles")
+        for column, implied_by in self._flags.items():
+            if column not in row:
+                row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
+
+
+@lru_cache(maxsize=4096)
+def time_of_day(displayed: str) -> str | None:
+    """The time "HH:MM:SS" that an account displays as "3:00pm" or "15:00"; None for anything else."""
+    parts = _CLOCK_TIME.fullmatch(displayed.strip())
+    if not parts:
+        return None
+    hour, minute, second = int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0)
+    if parts["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if parts["half"].lower() == "pm" else 0)
+    return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None
+
+
+def changed_since(rows: list[Row], moment: str | None) -> list[Row]:
+    """The rows updated at or after a moment ("2024-01-31T10:00:00Z", whole seconds); all of them for None.
+
+    A row that does not say when it was updated counts as changed.
+    """
+    return rows if moment is None else [row for row in rows if is_changed_since(row, moment)]
+
+
+def is_changed_since(row: Row, moment: str) -> bool:
+    """Whether a row was updated at or after a moment, or does not say when it was."""
+    updated = row.get("updated_at")
+    return type(updated) is not str or not updated or updated[:19] >= moment[:19]

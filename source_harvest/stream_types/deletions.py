@@ -1,0 +1,90 @@
+"""The stream of deleted records."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from typing_extensions import override
+
+from source_harvest.api.account import HarvestAccount
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.pages import Row
+from source_harvest.errors import HarvestError, Place, as_documented, config_error
+from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
+from source_harvest.state.progress import StreamProgress
+from source_harvest.state.stream_state import timestamp
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.per_user import PerUserStream
+
+logger = logging.getLogger("airbyte")
+
+
+class DeletedRecordsStream(PerUserStream):
+    """The records that were deleted, of the streams that are read beside it and whose records have an id."""
+
+    kept_in_state = ("start", "lists", "ids", "gone")
+
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
+        settings = self._client.settings
+        self.tracker = DeletionTracker(self.place, settings.start, settings.deleted_records_days, self.odd_rows.fail)
+        self._user_came_at = 0.0
+
+    @override
+    def probe(self, place: Place | None = None) -> None:
+        place = place or self.place
+        with self._account.explained(place):
+            self._admit(self._account.user(place))
+
+    def _admit(self, user: Mapping[str, Any]) -> None:
+        if "administrator" not in (user.get("access_roles") or ()):
+            raise config_error(
+                "Only an Administrator sees all records. What another user sees no more need not be deleted, so "
+                f"{self.name} is not read for one. Use an Administrator's credentials, or deselect the stream."
+            )
+
+    def track(self, progress: StreamProgress, tracked: list[TrackedStream], user_came: Callable[[], datetime]) -> None:
+        """These take part in the sync. `user_came` waits for the user's record, and returns when Harvest sent it."""
+
+        def asked_at() -> datetime | None:
+            with suppress(HarvestError), as_documented(self.place):
+                moment = user_came()
+                self._admit(self._asked_by)
+                return moment
+            return None
+
+        self.tracker.begin(progress.bookmark, tracked, asked_at, progress.checkpoint)
+
+    @override
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        self.tracker.load(kept)
+
+    @override
+    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+        return self.tracker.state()
+
+    @override
+    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+        self._user_came_at = time.monotonic()
+        return super().take(source, rows, progress)
+
+    @override
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        self._admit(self._asked_by)
+        if not progress.remembers:
+            logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
+        self.tracker.wait_for_all(self._client.gate.wait)
+        yield {"began": began}
+
+    @override
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        began = stream_slice["began"]
+        now = timestamp(began + timedelta(seconds=time.monotonic() - self._user_came_at))
+        for name, id_, is_deleted in self.tracker.settle(began, self._account.is_off):
+            row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": is_deleted}
+            yield self._shape.record(row)

@@ -1,0 +1,287 @@
+"""Harvest's reports as facts: one row for each subject, currency and calendar period."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping
+from datetime import date, datetime, timedelta
+from functools import cached_property, partial
+from itertools import count
+from threading import Event
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from typing_extensions import override
+
+from source_harvest.api.account import HarvestAccount
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.pages import Row
+from source_harvest.errors import HarvestError, config_error
+from source_harvest.state.date_range import DAY, Span, common, missing
+from source_harvest.state.packing import packed, unpacked
+from source_harvest.state.progress import StreamProgress
+from source_harvest.state.stream_state import Bookmark
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.per_user import DayStream
+from source_harvest.stream_types.report_gaps import gaps, is_long
+from source_harvest.stream_types.report_periods import WEEK_DAYS, Calendar, Period
+
+logger = logging.getLogger("airbyte")
+
+# A subject and a period as one number: the subject's id times this, plus the ordinal of the period's first day.
+DAYS = 10_000_000
+
+NOT_SHOWN = (
+    "Reports no longer show the user of these credentials some rows of earlier syncs. They keep their last numbers "
+    "and do not become zeros: what a user who is no Administrator does not see may still be there."
+)
+
+
+class ReportStream(DayStream):
+    """A report on periods that never overlap, so that its rows can be summed.
+
+    Harvest restates the past when somebody edits it. So a period is read in each sync until it was read
+    `report_lookback_days` after its end. Where a subject has nothing left in a period, its row becomes zeros: if there
+    were no row, the one from before would stand. For a user who may not see everything no row does.
+    """
+
+    cursor_field = "period_end"
+    text_keys = ("currency", "period_start")
+    limited_by_start_date = True
+    minds_start_date = True
+    earlier_state_key = "to"
+    kept_in_state = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
+    subject: ClassVar[str]
+    """The column with the id of whom or what a row is about."""
+    counts: ClassVar[tuple[type[HarvestStream], ...]]
+    """The streams whose rows it counts, by their business date."""
+    knows_fixed_fees: ClassVar[bool] = True
+    """Whether Harvest can be told to count projects with a fixed fee, or not to."""
+
+    lists_idle_subjects: ClassVar[bool] = False
+    """Whether subjects have rows in periods in which nothing was counted of them."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "subject"):
+            cls.primary_key = [cls.subject, "currency", "period_start"]
+            cls.identified_by = (cls.subject,)
+
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
+        settings = account.client.settings
+        self._lookback = timedelta(days=settings.report_lookback_days)
+        self._include_fixed_fee = settings.include_fixed_fee if self.knows_fixed_fees else None
+        self._kept: Mapping[str, Any] = {}
+        self._from: date | None = None
+        self._first: date | None = None
+        self._gaps: list[Span] = []
+        self._start: date | None = None
+        self._first_now: date | None = None
+        self._gaps_now: list[Span] = []
+        self._subjects: dict[date, set[tuple[int, str]]] = {}
+        unnamed = count()
+        # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
+        self.identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else next(unnamed)
+
+    # What its state says besides when it was read.
+
+    @override
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        self._kept = kept
+        self._from, self._first = (
+            date.fromisoformat(kept[name]) if name in kept else None for name in ("from", "first")
+        )
+        self._gaps = [Span.of(ends) for ends in kept.get("gaps", ())]
+        for currency, text in kept.get("subjects", {}).items():
+            for number in unpacked(text):
+                id_, day = divmod(number, DAYS)
+                self._subjects.setdefault(date.fromordinal(day), set()).add((id_, currency))
+
+    @override
+    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+        numbers: dict[str, list[int]] = {}
+        for day, subjects in list(self._subjects.items()):  # slices that end meanwhile add to it
+            for id_, currency in subjects:
+                numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
+        kept = {
+            "period": str(self._calendar),
+            "from": self._from.isoformat() if self._from else None,
+            "first": self._first.isoformat() if self._first else None,
+            "gaps": [gap.ends for gap in self._gaps] or None,
+            "include_fixed_fee": self._include_fixed_fee,
+            "subjects": {currency: packed(sorted(found)) for currency, found in sorted(numbers.items())},
+        }
+        return {name: value for name, value in kept.items() if value is not None}
+
+    @cached_property
+    def _calendar(self) -> Calendar:
+        kind, before = self._client.settings.report_period, str(self._kept.get("period"))
+        if kind != "week":
+            return Calendar(kind)
+        with self._client.gate.entered():
+            day = self._account.company().get("week_start_day") or before.removeprefix("week from ")
+        return Calendar(kind, day if day in WEEK_DAYS else WEEK_DAYS[0])
+
+    # Which periods are read.
+
+    @override
+    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        periods: list[Period] = []
+        try:
+            self._check_settings()
+            self._checkpoint = progress.checkpoint
+            periods = list(self._to_read(progress, began))
+        finally:
+            self._client.report_plan.add(self.name, len(periods))
+        for period in periods:
+            yield {**{name: end.replace("-", "") for name, end in Span(*period).params.items()}, "period": period}
+
+    def _check_settings(self) -> None:
+        """Raises a config `HarvestError` where rows of before and rows to come cannot stand in one table."""
+        if (before := self._kept.get("period", str(self._calendar))) != str(self._calendar):
+            raise config_error(
+                f"Until now {self.name} was read by {before}, and is now to be read by {self._calendar}. Clear the "
+                "stream's data, so that no day counts twice, or set the report period back."
+            )
+        if self._kept and (before := self._kept.get("include_fixed_fee")) != self._include_fixed_fee:
+            before, now = ("unset" if it is None else str(it).lower() for it in (before, self._include_fixed_fee))
+            raise config_error(
+                f"Until now {self.name} was read with include_fixed_fee {before}, and is now to be read with it {now}. "
+                "Clear the stream's data, so that no row counts as it did, or set it back."
+            )
+
+    def _to_read(self, progress: StreamProgress, began: datetime) -> Iterator[Period]:
+        """The periods that were not read yet, or not yet late enough, in their order; without the gaps."""
+        today = self.today(began)
+        read_on = self.today(progress.bookmark.cursor) if progress.bookmark.cursor else None
+        # Nothing changes any more in a period that was read after these days, by a whole read or by an unfinished one.
+        settled = read_on - self._lookback if read_on else date.min
+        done_before = self.today(progress.bookmark.began or began) - self._lookback
+        self._start = (
+            self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
+        )
+        unread = self._unread(today, was_read=read_on is not None)
+        left_out = self._left_out(unread, today, is_likely=read_on is not None)
+        first = self._start or self._first_now or settled
+        for span in common(missing(left_out), [Span(first, today)]):
+            for period in self._calendar.periods(span.first or first, span.last or today):
+                is_settled = period.last < settled and not any(span.covers(*period) for span in unread)
+                is_done = period.last < done_before and any(span.covers(*period) for span in progress.bookmark.spans)
+                if not (is_settled or is_done):
+                    yield period
+
+    def _unread(self, today: date, *, was_read: bool) -> list[Span]:
+        """The days for which no report was ever read, from the start date on; without those that may still change."""
+        until, read_from = self._calendar.period_of(today).first, self._from or self._first
+        if not was_read:
+            until = self._may_change_from(today) if self._start else until
+            return common([Span(self._start)], [Span(None, until - DAY)])
+        if read_from is None:  # read by another connector, which does not say from when on
+            return []
+        before = [Span(None, read_from - DAY)] if read_from > date.min else []
+        return common([Span(self._start)], [*before, *self._gaps])
+
+    def _may_change_from(self, today: date) -> date:
+        """The first day of the periods that are read in each sync."""
+        return self._calendar.period_of(today - self._lookback).first
+
+    def _left_out(self, unread: list[Span], today: date, *, is_likely: bool) -> list[Span]:
+        """Those of the unread days, from the first entry on, for which there is nothing to report."""
+        delivered = [Span(*self._calendar.period_of(day)) for day in self._subjects]
+        found = common(self._without_entries(unread, is_likely=is_likely), missing(delivered))
+        before = [gap for gap in found if gap.first is None]
+        if self._start is None and (unread or self._first):
+            self._first_now = before[0].last + DAY if before and before[0].last else date.min
+        found = common(found, missing(before), [Span(None, self._may_change_from(today) - DAY)])
+        if self.lists_idle_subjects:
+            found = [gap for gap in found if is_long(gap, self._calendar)]
+        self._gaps_now = found
+        return found
+
+    def _without_entries(self, days: list[Span], *, is_likely: bool) -> list[Span]:
+        found, refusals = [], []
+        for kind in self.counts if days else ():
+            find = partial(self._gaps_of, kind, days, is_likely=is_likely)
+            try:
+                found.append(self._client.once((kind, *days), find))
+            except HarvestError as error:
+                if error.status not in {403, 404}:
+                    raise
+                refusals.append(error)
+        if refusals and not found and self._start is None:
+            raise refusals[0]
+        return common(*found) if found else []
+
+    def _gaps_of(self, counted: type[HarvestStream], days: list[Span], *, is_likely: bool) -> list[Span]:
+        count = partial(self._count, self.sibling(counted))
+        return [gap for span in days for gap in gaps(span, self._calendar, count, is_likely=is_likely)]
+
+    def _count(self, source: HarvestStream, days: Span) -> int:
+        """How many entries a list has in those days: 0 only where that is certain."""
+        url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
+        with self._client.gate.entered(), self._account.explained(self.place):
+            page = self._client.get(url, self.place, read=source.list_reader.read_page)
+        return max(len(page.rows), page.entries or 0)
+
+    @override
+    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
+        progress.finished_span(progress.bookmark.began or began, Span(*stream_slice["period"]))
+
+    @override
+    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
+        self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
+        began = progress.bookmark.began or began
+        changeable = self.today(began) - self._lookback
+        self._subjects = {
+            day: of for day, of in self._subjects.items() if self._calendar.period_of(day).last >= changeable
+        }
+        return Bookmark(cursor=began)
+
+    # How a report is asked for, and what its rows become.
+
+    @override
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        params = super().request_params(stream_state, stream_slice, next_page_token)
+        if params and self._include_fixed_fee is not None:
+            params["include_fixed_fee"] = str(self._include_fixed_fee).lower()
+        return params
+
+    @override
+    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+        period: Period = stream_slice["period"]
+        days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
+        rows: dict[tuple[int, str], Row] = {}
+        doubts = Event()
+        for page in self.list_reader.complete_pages(stream_slice, doubts.set, again=rows.clear):
+            for row in page.rows:
+                row |= {"currency": row.get("currency") or "", **days}
+                key = row[self.subject], row["currency"]
+                if key in rows and not row["currency"]:  # of two currencies that the user may not see
+                    row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
+                rows[key] = row
+        before = self._subjects.get(period.first, set())
+        if not before.issuperset(rows):
+            self._subjects[period.first] = before.union(rows)
+            self._checkpoint()  # or a sync that is killed would not know what it delivered
+        yield from map(self._shape.record, rows.values())
+        gone = before - rows.keys()
+        if gone and not self.sees_everything:
+            self._client.once(NOT_SHOWN, partial(logger.warning, NOT_SHOWN))
+            return
+        if doubts.is_set():
+            return
+        for id_, currency in gone:
+            zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
+            yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
+        self._subjects[period.first] = set(rows)
+
+    @cached_property
+    def _numbers(self) -> list[str]:
+        """The columns that can be summed."""
+        return [name for name, column in self.get_json_schema()["properties"].items() if "number" in column["type"]]

@@ -1,0 +1,86 @@
+"""Calendar periods: what reports are asked for, so that their rows can be summed and none counts twice."""
+
+from __future__ import annotations
+
+import calendar
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+from source_harvest.state.date_range import DAY
+
+logger = logging.getLogger("airbyte")
+
+# Harvest's reports take 365 days at most. A leap year has one more, and so comes as two halves.
+MONTHS_OF_HALF = 6
+
+WEEK_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Period(NamedTuple):
+    """The days [first, last]."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """All days, cut into periods of one kind. Each day is in one of them."""
+
+    kind: str
+    """day, week, month or year."""
+    week_start: str = WEEK_DAYS[0]
+    """The first day of a week, as in `week_start_day` of the company."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} from {self.week_start}" if self.kind == "week" else self.kind
+
+    def period_of(self, day: date) -> Period:
+        """The period that a day is in."""
+        if self.kind == "day":
+            return Period(day, day)
+        if self.kind == "week":
+            before = (day.weekday() - WEEK_DAYS.index(self.week_start)) % 7
+            first = day - timedelta(days=min(before, (day - date.min).days))  # the first week of all may be shorter
+            return Period(first, day + timedelta(days=6 - before))
+        if self.kind == "month":
+            return Period(day.replace(day=1), _last_of_month(day))
+        if not calendar.isleap(day.year):
+            return Period(date(day.year, 1, 1), date(day.year, 12, 31))
+        if day.month <= MONTHS_OF_HALF:
+            return Period(date(day.year, 1, 1), _last_of_month(date(day.year, MONTHS_OF_HALF, 1)))
+        return Period(date(day.year, MONTHS_OF_HALF + 1, 1), date(day.year, 12, 31))
+
+    def periods(self, first: date, last: date) -> Iterator[Period]:
+        """The periods that hold the days [first, last], in their order."""
+        while first <= last:
+            period = self.period_of(first)
+            yield period
+            first = period.last + DAY
+
+
+def _last_of_month(day: date) -> date:
+    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
+
+
+def local_day(moment: datetime, zone_name: str | None) -> date:
+    """Which day it is at a moment in a time zone, by the name that Harvest has for it; in UTC where that is unknown."""
+    return moment.astimezone(_zone(zone_name)).date()
+
+
+@cache
+def _zone(name: str | None) -> ZoneInfo | timezone:
+    names = orjson.loads((Path(__file__).parent / "time_zones.json").read_bytes())
+    try:
+        return ZoneInfo(names.get(name, name))
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        logger.warning("The user's time zone %r is not known: days begin and end as in UTC", name)
+        return timezone.utc

@@ -1,0 +1,189 @@
+"""One stream in one sync: its records, its failures, and when its state is emitted."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, MutableMapping
+from datetime import datetime
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
+from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
+from airbyte_cdk.sources.types import Record
+from typing_extensions import override
+
+from source_harvest.errors import HarvestError, TriesUsedUpError, brief
+from source_harvest.state.deletion_tracker import DeletionTracker
+from source_harvest.state.progress import State, StreamProgress
+from source_harvest.stream_types.odd_rows import OddRowsError
+
+if TYPE_CHECKING:
+    from source_harvest.api.pages import Row
+    from source_harvest.stream_types.base import HarvestStream
+
+logger = logging.getLogger("airbyte")
+
+# After so many times in a row that a slice could not be read for a fault, the others are not asked for.
+FAULTS_IN_A_ROW = 3
+
+
+class StreamRun(Cursor):
+    """A stream that takes part in a sync. It is the CDK's cursor: no state is emitted before the rows it vouches for.
+
+    The final state is emitted once all partitions have been announced, and all of them read to their end. Harvest
+    sorts no list by `updated_at`, so the newest row seen says nothing about the rows still to come; only a read that
+    came to its end says something. A stream that fails emits no final state, so its next sync starts where the last
+    complete one did, or at the last checkpoint of a first read.
+    """
+
+    def __init__(self, stream: HarvestStream, progress: StreamProgress) -> None:
+        self.stream = stream
+        self.progress = progress
+        self.is_given_up = False
+        """Whether its other slices need not be asked for, as they would fail too."""
+        self.requests_of_others = 0
+        """That other streams made for it."""
+        self._emit_state: Callable[[State], None] = _nowhere
+        self._emit_error: Callable[[HarvestError], None] = _nowhere
+        self._lock = RLock()
+        self._rows = 0
+        self._faults = 0
+        self._fault_at = 0.0
+        self._told: set[str] = set()
+        self._has_left_out = False
+        self._began = time.monotonic()
+        self._partitions_lock = Lock()
+        self._open_partitions = 0
+        self._final: Callable[[], State] | None = None
+
+    def connect(
+        self,
+        emit_state: Callable[[State], None],
+        emit_estimate: Callable[[int], None],
+        emit_error: Callable[[HarvestError], None],
+        *,
+        tracker: DeletionTracker | None,
+    ) -> None:
+        """Where its states, estimates of how many rows will come, and errors beside those raised are to go.
+
+        A state goes behind the records that were read so far. The `tracker` looks for deleted records, if one does.
+        """
+        self._emit_state = emit_state
+        self._emit_error = emit_error
+        self.progress.connect(self._emit_checkpoint, emit_estimate, tracker)
+
+    def record(self, row: Row) -> Record | None:
+        """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""
+        try:
+            orjson.dumps([[row]])  # as deep as in its message
+        except orjson.JSONEncodeError as error:
+            self._leave_out(row, error)
+            return None
+        return Record(data=row, stream_name=self.stream.name)
+
+    def _leave_out(self, row: Row, reason: Exception) -> None:
+        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
+        message = (
+            f"A row of {self.stream.name} ({brief(key)}) cannot be written as JSON ({reason}) and is left out, so the "
+            "stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect the stream."
+        )
+        with self._lock:
+            is_first, self._has_left_out = not self._has_left_out, True
+        if is_first:
+            self._emit_error(HarvestError(message, FailureType.system_error))
+        else:
+            logger.warning(message)
+
+    def count(self, rows: int) -> None:
+        """So many rows were read."""
+        with self._lock:
+            self._rows += rows
+
+    def succeeded(self, rows: int) -> None:
+        """A slice of so many rows was read."""
+        with self._lock:
+            self._faults = 0
+            self.count(rows)
+
+    def failed(self, error: HarvestError, began: float) -> bool:
+        """A slice that `began` then, by our monotonic clock, could not be read; says whether that is news.
+
+        One record may be at odds with Harvest for ever, and must not hide all others. But where nothing at all is read
+        meanwhile, as often as it is tried, the others would only take their time to fail too.
+        """
+        with self._lock:
+            is_fault = error.failure_type is FailureType.transient_error or isinstance(error, TriesUsedUpError)
+            if is_fault and began >= self._fault_at:
+                self._faults += 1
+                self._fault_at = time.monotonic()
+                if self._faults == FAULTS_IN_A_ROW:
+                    logger.warning("%s: given up for now, as nothing of it can be read any more", self.stream.name)
+            is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
+            self.is_given_up |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
+            return self.is_news(error)
+
+    def is_news(self, error: HarvestError) -> bool:
+        """Whether this is the first time for this stream that it is told."""
+        with self._lock:
+            told = type(error).__name__ if isinstance(error, OddRowsError) else str(error)
+            is_news = told not in self._told
+            self._told.add(told)
+            return is_news
+
+    # When its state is emitted.
+
+    def announce(self) -> None:
+        """One more partition is going to be read."""
+        with self._partitions_lock:
+            self._open_partitions += 1
+
+    def finish(self, began: datetime) -> None:
+        """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
+        with self._partitions_lock:
+            self._final = lambda: self.progress.state(self.stream.reached(self.progress, began))
+            self._emit_if_complete()
+
+    def _emit_checkpoint(self, state: State) -> None:
+        """Called by the thread that read what the state vouches for."""
+        if not self._has_left_out:
+            self._emit_state(state)
+
+    @override
+    def close_partition(self, partition: Partition) -> None:
+        with self._partitions_lock:
+            self._open_partitions -= 1
+            self._emit_if_complete()
+
+    def _emit_if_complete(self) -> None:
+        if self._final is not None and self._open_partitions == 0 and not self._has_left_out:
+            self._emit_state(self._final())
+
+    @property
+    @override
+    def state(self) -> MutableMapping[str, Any]:
+        return dict(self._final() if self._final else {})
+
+    @override
+    def observe(self, record: Record) -> None:
+        """A row says nothing about what is still to come."""
+
+    @override
+    def ensure_at_least_one_state_emitted(self) -> None:
+        """The CDK's last call for a stream, whether it succeeded or not. What failed has no state to emit."""
+        self.progress.is_over.set()
+        self.stream.odd_rows.warn()
+        seconds = time.monotonic() - self._began
+        requests = self.stream.list_reader.requests + self.requests_of_others
+        logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)
+
+    @override
+    def should_be_synced(self, record: Record) -> bool:
+        return True
+
+
+def _nowhere(_: object) -> None:
+    """Before it is connected."""
