@@ -14,7 +14,7 @@ from docs.parts import PARTS
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
 from source_harvest.stream_types.embedded import EmbeddedStream
-from source_harvest.stream_types.per_parent import BelowEachParent, ChildStream
+from source_harvest.stream_types.per_parent import ChangedParentsStream, PerParentStream
 from source_harvest.stream_types.per_user import DayStream
 from source_harvest.streams import STREAMS
 
@@ -87,9 +87,11 @@ def _sources(stream: type[HarvestStream]) -> str:
     if issubclass(stream, DeletedRecordsStream):
         return "the lists of the streams beside it"
     paths = (
-        [stream.resource] if issubclass(stream, DayStream) else [it.resource or name_of(it) for it in stream.lists()]
+        [stream.resource]
+        if issubclass(stream, DayStream)
+        else [it.resource or name_of(it) for it in stream.source_lists()]
     )
-    below = f"/{{id}}/{stream.below_parent}" if issubclass(stream, BelowEachParent) else ""
+    below = f"/{{id}}/{stream.below_parent}" if issubclass(stream, PerParentStream) else ""
     return ", ".join(f"`/{path}{below}`" for path in paths)
 
 
@@ -148,7 +150,7 @@ def _joins() -> Iterator[str]:
 
 
 def _parent_key(stream: type[HarvestStream]) -> str | None:
-    return stream.parent_key if issubclass(stream, ChildStream | EmbeddedStream) else None
+    return stream.parent_key if issubclass(stream, ChangedParentsStream | EmbeddedStream) else None
 
 
 def _key(stream: type[HarvestStream]) -> str:

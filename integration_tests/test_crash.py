@@ -27,7 +27,7 @@ from emulator import Harvest, Server
 from emulator.account.changes import PARENT_KEYS
 from emulator.account.state import CHILDREN
 from emulator.account.timestamps import stamp
-from source_harvest.state.date_range import Span
+from source_harvest.state.date_range import DateRange
 from source_harvest.streams import STREAMS
 from testing.command_line import Message, configured
 from testing.comparisons import flat
@@ -449,7 +449,7 @@ def unfinished_reports(destination: InMemoryDestination | DuckDBDestination) -> 
 def is_doubted(story: Story, name: str) -> bool:
     """Whether a sync said that it had not seen all of one of the lists that a stream is made of."""
     [stream] = [stream for stream in STREAMS if stream_name(stream) == name]
-    return not story.doubted.isdisjoint({name, *map(stream_name, stream.lists())})
+    return not story.doubted.isdisjoint({name, *map(stream_name, stream.source_lists())})
 
 
 def is_not_due(harvest: Harvest, name: str, row: Row, since: str | None) -> bool:
@@ -591,21 +591,21 @@ def test_a_first_read_that_was_killed_goes_on_and_asks_for_no_finished_day_again
     story.config["num_workers"] = num_workers
     states = states_until(story, ["time_entries"], lambda states: len(states) == 6)
     assert all(map(is_small, states))
-    finished = [Span.of(ends) for ends in states[-1]["stream_state"]["unfinished"]["spans"]]
+    finished = [DateRange.of(ends) for ends in states[-1]["stream_state"]["unfinished"]["spans"]]
     story.harvest.requests.clear()
     story.harvest.clock.advance(hours=1)
     assert all(map(is_small, states_until(story, ["time_entries"], lambda _: False)))
     *rest, catch_up = [request.query for request in story.harvest.requests]
     assert "updated_since" in catch_up
     for query in rest:
-        span = Span.of([query.get("from"), query.get("to")])
+        span = DateRange.of([query.get("from"), query.get("to")])
         assert not any(overlap(span, other) for other in finished)
     assert 20 < len(rest) < 40  # of the 40 pages that the list has
     found = {row["id"] for row in story.destination.held("time_entries")}
     assert found == {row["id"] for row in story.harvest.listed("time_entries")}
 
 
-def overlap(one: Span, other: Span) -> bool:
+def overlap(one: DateRange, other: DateRange) -> bool:
     """Whether they have a day in common."""
     return (one.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (one.last or date.max)
 

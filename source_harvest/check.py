@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.errors import HarvestError, as_documented
+from source_harvest.errors import HarvestError, schema_errors
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
 
@@ -30,7 +30,7 @@ def unreadable_streams(account: HarvestAccount) -> Mapping[str, str]:
 def _refusal(account: HarvestAccount, source: type[HarvestStream]) -> str | None:
     stream = source(account)
     try:
-        with as_documented(stream.place):
+        with schema_errors(stream.place):
             stream.probe()
     except HarvestError as error:
         if error.status == 401:

@@ -14,7 +14,7 @@ import pendulum
 from pendulum.parsing.exceptions import ParserError
 
 from source_harvest.address import origin
-from source_harvest.errors import SHOWN_LENGTH, brief, config_error, shown_if_harmless
+from source_harvest.errors import SHOWN_LENGTH, config_error, quote_unless_secret, redacted
 from source_harvest.secret_filter import keep_secret
 
 Config = Mapping[str, Any]
@@ -116,7 +116,7 @@ def _check(config: Config, spec: Mapping[str, Any]) -> None:
     option = options.get(str(credentials["auth_type"]))
     if option is None:
         raise config_error(
-            f'The config field "credentials.auth_type" is {shown_if_harmless(credentials["auth_type"])}. '
+            f'The config field "credentials.auth_type" is {quote_unless_secret(credentials["auth_type"])}. '
             f"Valid values are: {', '.join(options)}."
         )
     _check_fields(credentials, option, "credentials.")
@@ -131,7 +131,7 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
         # The formats are annotations for the form; the pattern decides, and the parser after it.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
-            held = "a value that is not shown here" if _is_secret(described) else shown_if_harmless(values[name])
+            held = "a value that is not shown here" if _is_secret(described) else quote_unless_secret(values[name])
             raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
 
 
@@ -195,12 +195,12 @@ def _account(text: str) -> str:
 def notices(config: Config, settings: Settings, spec: Mapping[str, Any]) -> Iterator[str]:
     """What in a valid config is not as its user will have meant it."""
     if unknown := list(_unknown(config, spec)):
-        names = ", ".join(f'"{brief(name, SHOWN_LENGTH)}"' for name in unknown[:MOST_NAMED])
+        names = ", ".join(f'"{redacted(name, SHOWN_LENGTH)}"' for name in unknown[:MOST_NAMED])
         known = ", ".join(name for name, field in spec["properties"].items() if not field.get("airbyte_hidden"))
         yield f"The config holds fields that the connector does not know and ignores: {names}. It knows: {known}."
     if settings.start and settings.start > pendulum.now("UTC"):
         yield (
-            f'The config field "replication_start_date" is {shown_if_harmless(config["replication_start_date"])}, '
+            f'The config field "replication_start_date" is {quote_unless_secret(config["replication_start_date"])}, '
             "which is in the future: what is limited by it is left out until then. Give the day from which to read."
         )
 
@@ -226,7 +226,7 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
         moment = pendulum.parse(config[name])
     except (ParserError, ValueError):
         raise config_error(
-            f'The config field "{name}" is {shown_if_harmless(config[name])}, which is no day of the calendar.'
+            f'The config field "{name}" is {quote_unless_secret(config[name])}, which is no day of the calendar.'
         ) from None
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
@@ -236,7 +236,7 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
 def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
     if not _is_private(url):
-        held = "an address that is not shown here" if "@" in url else shown_if_harmless(url)
+        held = "an address that is not shown here" if "@" in url else quote_unless_secret(url)
         raise config_error(
             f'The config field "{name}" is {held}. It must be an https:// address, or http:// on this machine '
             "(127.0.0.1), so that the token stays private, without a user name, a query or a fragment."

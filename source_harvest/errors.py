@@ -79,13 +79,13 @@ def config_error(message: str) -> HarvestError:
     return HarvestError(message, FailureType.config_error)
 
 
-def shown(value: object) -> str:
+def quote_value(value: object) -> str:
     """A value from the user's files as it stands there, without secrets, cut off where it is long."""
     text = without_secrets(repr(value))
     return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}…"
 
 
-def shown_if_harmless(value: object) -> str:
+def quote_unless_secret(value: object) -> str:
     """A value from the config, as the end of "the field is"; one that is long or looks like a token is not shown."""
     text = without_secrets(repr(value))
     return "a value that is not shown here" if len(text) > SHOWN_LENGTH or _may_be_token(text) else text
@@ -100,7 +100,7 @@ def _may_be_token(text: str) -> bool:
     )
 
 
-def brief(text: str, length: int = QUOTE_LENGTH, *, is_broken_off: bool = False) -> str:
+def redacted(text: str, length: int = QUOTE_LENGTH, *, is_broken_off: bool = False) -> str:
     """The beginning of what others said, as one short line without secrets."""
     return without_secrets(" ".join(text.split()), is_broken_off=is_broken_off)[:length]
 
@@ -133,11 +133,11 @@ UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 def _not_as_documented(place: Place, error: Exception) -> str:
     what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-    return f"Harvest's answer for {place.name} is not as documented: {brief(what)}. Please report this message."
+    return f"Harvest's answer for {place.name} is not as documented: {redacted(what)}. Please report this message."
 
 
 @contextmanager
-def as_documented(place: Place) -> Iterator[None]:
+def schema_errors(place: Place) -> Iterator[None]:
     """Around what trusts the shape of Harvest's rows: where they are not as documented, one clear sentence says so.
 
     Raises `HarvestError`.
@@ -207,7 +207,7 @@ _REFUSED = _Rule(
 
 def not_answered(place: Place, reason: str) -> HarvestError:
     """The error where no whole answer came."""
-    message = f"Harvest's {place.name} could not be read: {brief(reason, REASON_LENGTH)}. {_UNANSWERED.advice}"
+    message = f"Harvest's {place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {_UNANSWERED.advice}"
     return HarvestError(message, _UNANSWERED.failure_type)
 
 
@@ -231,7 +231,7 @@ def quote(response: requests.Response) -> str:
         text = body.get("message") or body.get("error_description") or body.get("error")
     except (orjson.JSONDecodeError, AttributeError):
         text = "an HTML page" if is_html(response) else response.text
-    return brief(str(text or "no message"), is_broken_off=len(response.content) >= MOST_QUOTED) or "no message"
+    return redacted(str(text or "no message"), is_broken_off=len(response.content) >= MOST_QUOTED) or "no message"
 
 
 def _rejected_new_token() -> HarvestError:
@@ -281,7 +281,7 @@ class HarvestErrorHandler(ErrorHandler):
             reason = str(response).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
             raise config_error(
                 f"The certificate that was shown for Harvest's {self._place.name} is not trusted on this machine "
-                f"({brief(reason)}). Where a proxy of yours looks into what is sent, name the file with its "
+                f"({redacted(reason)}). Where a proxy of yours looks into what is sent, name the file with its "
                 "certificate in the environment variable REQUESTS_CA_BUNDLE."
             )
         if not isinstance(response, requests.Response):
@@ -317,7 +317,9 @@ class HarvestErrorHandler(ErrorHandler):
         return _another_try(failure.failure_type, str(failure))
 
     def _retry(self, reason: str) -> ErrorResolution:
-        message = f"Harvest's {self._place.name} could not be read: {brief(reason, REASON_LENGTH)}. {_RETRIED.advice}"
+        message = (
+            f"Harvest's {self._place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {_RETRIED.advice}"
+        )
         return _another_try(_RETRIED.failure_type, message)
 
 

@@ -28,11 +28,11 @@ from source_harvest.api.client import HarvestClient
 from source_harvest.api.no_answer import CHECK_SECONDS, NoAnswerLimit
 from source_harvest.check import unreadable_streams
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
-from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, brief, config_error
+from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, config_error, redacted
 from source_harvest.input_files import is_from_discover, read_json
 from source_harvest.secret_filter import keep_secret, without_secrets
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import Bookmark, bookmark_of, timestamp
+from source_harvest.state.stream_state import StreamState, parse_state, timestamp
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.sync.engine import Engine
@@ -117,7 +117,7 @@ class SourceHarvest(AbstractSource):
                 account_id = account.connect(confirm=True)
                 user = account.user()
                 roles = user.get("access_roles") or ["user"]
-                logger.info("Harvest account %s, as %s", account_id, brief(" and ".join(roles)))
+                logger.info("Harvest account %s, as %s", account_id, redacted(" and ".join(roles)))
                 for name, reason in unreadable_streams(account).items():
                     logger.warning("The stream %s cannot be read. %s", name, reason)
         except HarvestError as error:
@@ -154,7 +154,7 @@ class SourceHarvest(AbstractSource):
             for name, stream in known.items()
             if name in configured
         ]
-        engine = Engine(account.client.settings.num_workers, account.client.gate, logger)
+        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
         with closing(account):
             account_id = account.connect()
             for run in runs:
@@ -191,7 +191,7 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
         return
     kept = {message.stream.stream_descriptor.name for message in state or [] if message.stream}
     if others := sorted(kept - selected):
-        names = ", ".join(brief(name, SHOWN_LENGTH) for name in others[:MOST_NAMED])
+        names = ", ".join(redacted(name, SHOWN_LENGTH) for name in others[:MOST_NAMED])
         more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
         logger.warning(
             "The state holds streams that the catalog does not select, which are not read: %s%s. "
@@ -204,10 +204,10 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
 def _run(
     stream: HarvestStream, configured: ConfiguredAirbyteStream, states: ConnectorStateManager, settings: Settings
 ) -> StreamRun:
-    bookmark = Bookmark()
+    bookmark = StreamState()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
-        bookmark = bookmark_of(stream, states.get_stream_state(stream.name, None))
+        bookmark = parse_state(stream, states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
     days = settings.child_full_read_days
     return StreamRun(stream, StreamProgress(stream, bookmark, start, days, remembers=is_incremental))

@@ -53,6 +53,6 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = time.monotonic
     monkeypatch.setattr("source_harvest.errors.JITTER", 0)
     monkeypatch.setattr(time, "sleep", lambda seconds: found.append(seconds) if seconds else None)
-    monkeypatch.setattr("source_harvest.api.request_slots.Gate.nap", lambda _, seconds: found.append(seconds))
+    monkeypatch.setattr("source_harvest.api.request_slots.RequestSlots.nap", lambda _, seconds: found.append(seconds))
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(found))
     return found

@@ -20,7 +20,7 @@ from testing.in_process import sync
 from testing.streams import STREAM_NAMES, stream_name
 
 FOLDER = Path(docs.__path__[0])
-LISTS = {source for stream in STREAMS if stream_name(stream) in COLUMNS for source in stream.lists()}
+LISTS = {source for stream in STREAMS if stream_name(stream) in COLUMNS for source in stream.source_lists()}
 BEYOND = [name for name in STREAM_NAMES if name not in COLUMNS]
 
 

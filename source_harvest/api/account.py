@@ -17,11 +17,11 @@ from source_harvest.api.session import object_of
 from source_harvest.errors import (
     HarvestError,
     Place,
-    as_documented,
-    brief,
     module_is_off,
     plain_errors,
-    shown_if_harmless,
+    quote_unless_secret,
+    redacted,
+    schema_errors,
 )
 
 # So many accounts, and so much of their names, are listed in an error.
@@ -166,7 +166,7 @@ class HarvestAccount:
             if error.status in {403, 404}:
                 return None
             raise
-        with as_documented(COMPANY):
+        with schema_errors(COMPANY):
             host = urlsplit(str(company.get("base_uri"))).hostname or ""
         return host.partition(".")[0]
 
@@ -187,7 +187,7 @@ class HarvestAccount:
 
 def _read(response: requests.Response) -> list[Account]:
     entries = [entry for entry in object_of(response)["accounts"] if entry["product"] == "harvest"]
-    return [Account(id=f"{entry['id']:d}", name=brief(str(entry.get("name")), NAME_LENGTH)) for entry in entries]
+    return [Account(id=f"{entry['id']:d}", name=redacted(str(entry.get("name")), NAME_LENGTH)) for entry in entries]
 
 
 def _rejected_token() -> HarvestError:
@@ -203,7 +203,7 @@ def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bo
         said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
     else:
         said = (
-            f'The config field "account_id" is {shown_if_harmless(wanted)}, {_what_is_wrong(wanted, may_ask=may_ask)}'
+            f'The config field "account_id" is {quote_unless_secret(wanted)}, {_what_is_wrong(wanted, may_ask=may_ask)}'
         )
     listed = [f"{account.id} ({account.name})" for account in accounts[:LISTED]]
     if len(accounts) > LISTED:

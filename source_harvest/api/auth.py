@@ -19,16 +19,16 @@ from typing_extensions import override
 
 from source_harvest.api.logs import quiet
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.session import AnswerSession, object_of
+from source_harvest.api.session import JsonSession, object_of
 from source_harvest.config import Config, Settings
 from source_harvest.errors import (
     HarvestError,
     HarvestErrorHandler,
     Place,
-    as_documented,
     config_error,
     plain_errors,
-    shown_if_harmless,
+    quote_unless_secret,
+    schema_errors,
 )
 from source_harvest.secret_filter import add_secrets
 
@@ -66,7 +66,7 @@ def authenticator(
     try:
         oauth = HarvestOAuth(config, f"{settings.identity_url}/api/v2/oauth2/token", refresh_request_headers=headers)
     except (ValueError, OverflowError):
-        held = shown_if_harmless(settings.credentials["token_expiry_date"])
+        held = quote_unless_secret(settings.credentials["token_expiry_date"])
         raise config_error(
             f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
         ) from None
@@ -97,7 +97,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         Raises `HarvestError`.
         """
         handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
-        session = AnswerSession(no_answer=self.no_answer)
+        session = JsonSession(no_answer=self.no_answer)
         # No debug lines: they would show the body, with all that is secret in it.
         client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
         try:
@@ -124,7 +124,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         if self._failure and time.monotonic() < self._failed_until:
             raise self._failure.anew()
         try:
-            with as_documented(ACCESS_TOKEN):
+            with schema_errors(ACCESS_TOKEN):
                 return super().refresh_access_token()
         except HarvestError as error:
             # Or each stream in turn would wait until it fails for it too.

@@ -14,9 +14,9 @@ from airbyte_cdk.sources.streams.http import HttpClient
 from source_harvest.api.auth import REQUEST_KWARGS, authenticator
 from source_harvest.api.logs import quiet
 from source_harvest.api.no_answer import NoAnswerError, NoAnswerLimit
-from source_harvest.api.rate_limit import PatientSession, ReportPlan
-from source_harvest.api.request_slots import Gate
-from source_harvest.api.session import Answer, object_of
+from source_harvest.api.rate_limit import HarvestSession, ReportPlan
+from source_harvest.api.request_slots import RequestSlots
+from source_harvest.api.session import JsonResponse, object_of
 from source_harvest.config import Config, Settings
 from source_harvest.errors import (
     TRIES,
@@ -51,10 +51,10 @@ class HarvestClient:
         """Without a limit, whatever is asked for is asked for as often as each request may be tried."""
         self._no_answer = no_answer or NoAnswerLimit()
         self.settings = settings
-        self.gate = Gate(settings.num_workers)
+        self.slots = RequestSlots(settings.num_workers)
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        self._session = PatientSession(
-            settings.rate_limit_percent / 100, self.gate, settings.num_workers, self._no_answer
+        self._session = HarvestSession(
+            settings.rate_limit_percent / 100, self.slots, settings.num_workers, self._no_answer
         )
         self._session.headers.update(headers)
         self._session.auth = authenticator(settings, config, headers, self._no_answer)
@@ -73,7 +73,7 @@ class HarvestClient:
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
     def _understand(self, place: Place, read: Read, response: requests.Response) -> None:
-        if not isinstance(response, Answer):
+        if not isinstance(response, JsonResponse):
             raise TypeError(f"an answer is expected, not a {type(response).__name__}")
         response.meaning = read(response)
         if response.is_mended:
@@ -81,7 +81,7 @@ class HarvestClient:
 
     def close(self) -> None:
         """Closes the connections that wait for more requests. Nothing more is sent."""
-        self.gate.close()
+        self.slots.close()
         self._session.close()
 
     @property
@@ -115,7 +115,7 @@ class HarvestClient:
         except NoAnswerError as error:
             raise not_answered(place, str(error)) from None
         with response:
-            return response.meaning if isinstance(response, Answer) else None
+            return response.meaning if isinstance(response, JsonResponse) else None
 
     def get_once(self, url: str, place: Place, expected: Read = object_of) -> dict[str, Any]:
         """The JSON object at an address, which is as `expected`; an answer serves all who ask in this command.

@@ -15,9 +15,9 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.auth import REQUEST_KWARGS
 from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.page_size import PageSize, Paging
-from source_harvest.api.pages import Page, Row, Tally
-from source_harvest.api.session import Answer
-from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, as_documented, quote
+from source_harvest.api.pages import Page, PageCounter, Row
+from source_harvest.api.session import JsonResponse
+from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, quote, schema_errors
 
 logger = logging.getLogger("airbyte")
 
@@ -128,15 +128,17 @@ class ListReader:
         Calls `again` before they come once more, and `in_doubt` where it cannot be told that they hold all that there
         is. Raises `HarvestError`.
         """
-        tally: Tally | None = None
+        counter: PageCounter | None = None
         reading = 0
         while reading < READINGS:
-            if tally:
+            if counter:
                 again()
-            tally = Tally(self._list.identity, tally, is_filtered=any(stream_slice.get(name) for name in FILTERS))
+            counter = PageCounter(
+                self._list.identity, counter, is_filtered=any(stream_slice.get(name) for name in FILTERS)
+            )
             try:
                 for page in self.pages(stream_slice):
-                    tally.add(page)
+                    counter.add(page)
                     yield page
             except SmallerPagesError:
                 continue
@@ -146,14 +148,14 @@ class ListReader:
                     raise
                 continue  # its first page tells whether the record that it belongs to was deleted
             reading += 1
-            if tally.is_complete:
-                if not tally.is_certain:
+            if counter.is_complete:
+                if not counter.is_certain:
                     in_doubt()
                 return
-            if tally.is_as_before:
+            if counter.is_as_before:
                 break
         in_doubt()
-        logger.warning("%s: %s", self._list.name, tally)
+        logger.warning("%s: %s", self._list.name, counter)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
         """As `complete_pages`, without the rows that came before.
@@ -177,7 +179,7 @@ class ListReader:
         token, paging, size, refusals = None, Paging(), self._page_size.entries, 0
         while True:
             request, response = self._fetch(stream_slice, token, paging.entries, size)
-            if not isinstance(response, Answer) or not response.ok:
+            if not isinstance(response, JsonResponse) or not response.ok:
                 if token:
                     raise self._gone_midway(response)
                 logger.debug("Nothing is there: %s", request.url)
@@ -187,7 +189,7 @@ class ListReader:
                 return
             with response:
                 page: Page = response.meaning
-                with as_documented(self._list.place):
+                with schema_errors(self._list.place):
                     paging.add(page)
                 yield page
                 page.rows.clear()  # or the next page would share the memory with it

@@ -21,7 +21,7 @@ LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 YEARS = range(2006, 2101)
 
 
-__all__ = ["Page", "Row", "Tally", "sent_at"]
+__all__ = ["Page", "PageCounter", "Row", "sent_at"]
 
 
 def sent_at(response: requests.Response) -> datetime | None:
@@ -87,7 +87,7 @@ def _rows(rows: Any, list_key: str, identified_by: tuple[str, ...]) -> list[Row]
     return rows
 
 
-class Tally:
+class PageCounter:
     """Counts the entries of a list as its pages come, to tell whether some slipped from one page to another.
 
     A row that was deleted and the row that its absence made slip past cancel out in the last page's count alone, so
@@ -95,8 +95,10 @@ class Tally:
     leaves a doubt: a new one, and in a list that is filtered also an old one that changed.
     """
 
-    def __init__(self, identity: Callable[[Row], Hashable], before: Tally | None = None, *, is_filtered: bool) -> None:
-        """`identity` tells rows apart. `before` is the tally of the reading before, where the list is read again."""
+    def __init__(
+        self, identity: Callable[[Row], Hashable], before: PageCounter | None = None, *, is_filtered: bool
+    ) -> None:
+        """`identity` tells rows apart. `before` is the counter of the reading before, where the list is read again."""
         self._identity = identity
         self.ids: NumberSet = NumberSet()
         self._before: NumberSet = before.ids if before else NumberSet()

@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from source_harvest.api.auth import HarvestOAuth
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.request_slots import Gate
-from source_harvest.api.session import AnswerSession
+from source_harvest.api.request_slots import RequestSlots
+from source_harvest.api.session import JsonSession
 
 logger = logging.getLogger("airbyte")
 
@@ -50,7 +50,7 @@ class Turn:
     """From when on Harvest has forgotten it, by our monotonic clock."""
 
 
-class Limit:
+class RateLimit:
     """One limit of Harvest's, of which all threads together use no more than their share.
 
     The CDK's own policies are not used: each starts a thread that never ends.
@@ -68,13 +68,13 @@ class Limit:
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
-    def wait(self, gate: Gate) -> None:
+    def wait(self, slots: RequestSlots) -> None:
         """Waits until a request may be sent, unless another takes the turn before.
 
-        Raises `SyncGivenUpError`.
+        Raises `SyncAbortedError`.
         """
         while (seconds := self._seconds_to_wait()) > 0:
-            gate.nap(min(seconds, LOG_INTERVAL))
+            slots.nap(min(seconds, LOG_INTERVAL))
 
     def take(self) -> Turn | None:
         """Counts a request that is sent now; None where none may be."""
@@ -86,13 +86,13 @@ class Limit:
             self._turns.append(turn)
             return turn
 
-    def count(self, gate: Gate) -> None:
+    def count(self, slots: RequestSlots) -> None:
         """Counts a request that is sent now, after a wait where that is no longer than Harvest's short window.
 
-        Raises `SyncGivenUpError`.
+        Raises `SyncAbortedError`.
         """
         if self._window <= WINDOW.total_seconds():
-            self.wait(gate)
+            self.wait(slots)
         with self._lock:
             self._turns.append(Turn(time.monotonic() + self._window + self._slack))
 
@@ -138,7 +138,7 @@ class Limit:
 class ReportPlan:
     """How many requests the reports of a sync take: told once, when each of them has said how many it takes."""
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
         self._lock = Lock()
         self._expected: set[str] = set()
@@ -167,24 +167,26 @@ def allowed(share: float) -> int:
     return max(1, int(REQUESTS * share))
 
 
-class PatientSession(AnswerSession):
+class HarvestSession(JsonSession):
     """A session that keeps Harvest's limits and waits out every 429, as often as Harvest sends one.
 
     So a 429 is never a failure, and never counts against the tries that a fault has.
     """
 
-    def __init__(self, share: float, gate: Gate, connections: int, no_answer: NoAnswerLimit | None = None) -> None:
-        """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the gate is closed."""
-        super().__init__(connections, gate, no_answer)
-        self._gate = gate
+    def __init__(
+        self, share: float, slots: RequestSlots, connections: int, no_answer: NoAnswerLimit | None = None
+    ) -> None:
+        """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the slots is closed."""
+        super().__init__(connections, slots, no_answer)
+        self._slots = slots
         self._tries = local()
         self._succeeded_at = -math.inf
-        self._general = Limit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
-        self.reports = Limit(
+        self._general = RateLimit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
+        self.reports = RateLimit(
             "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_SLACK, REPORTS_DEFAULT_WAIT
         )
 
-    def limit_for(self, request: requests.PreparedRequest) -> Limit:
+    def limit_for(self, request: requests.PreparedRequest) -> RateLimit:
         """The limit that a request counts against."""
         return self.reports if "/reports/" in urlsplit(str(request.url)).path else self._general
 
@@ -192,11 +194,11 @@ class PatientSession(AnswerSession):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         limit = self.limit_for(request)
         while True:
-            self._gate.check()
-            limit.wait(self._gate)
+            self._slots.check()
+            limit.wait(self._slots)
             # A report is let in for the request alone, or its wait of minutes would keep others out. By the time that
             # it is in, another may have been refused.
-            with self._gate.entered() if limit is self.reports else nullcontext():
+            with self._slots.slot() if limit is self.reports else nullcontext():
                 turn = limit.take()
                 if turn is None:
                     continue
@@ -212,7 +214,7 @@ class PatientSession(AnswerSession):
         ask = partial(super().ask, request, **kwargs)
         if not isinstance(self.auth, HarvestOAuth):
             return ask()
-        return self.auth.answer(request, ask, partial(self.limit_for(request).count, self._gate))
+        return self.auth.answer(request, ask, partial(self.limit_for(request).count, self._slots))
 
     def _noted(self, response: requests.Response) -> requests.Response:
         if response.status_code == 200:

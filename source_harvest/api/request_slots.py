@@ -17,35 +17,35 @@ UNPACKED = 3_000_000
 SMALL = 64_000
 
 # Of what may wait for minutes, so much is begun at once, in threads of its own.
-PATIENT_AT_ONCE = 4
+LONG_SLOTS = 4
 
 
-class SyncGivenUpError(Exception):
+class SyncAbortedError(Exception):
     """Nobody will look at what a thread still reads."""
 
 
-class Gate:
+class RequestSlots:
     """Lets at most `width` readers in at once, until it is closed for good."""
 
     def __init__(self, width: int) -> None:
         self._slots = BoundedSemaphore(width)
-        self._patient = BoundedSemaphore(PATIENT_AT_ONCE)
+        self._long_slots = BoundedSemaphore(LONG_SLOTS)
         self._closed = Event()
         self.bodies = MemoryLimit(BODIES, BODIES // width, self.check)
         """Of answers that are being read."""
         self.unpacked = MemoryLimit(UNPACKED, SMALL, self.check)
         """Of answers whose rows are handed on, in bytes of their bodies."""
 
-    def entered(self) -> AbstractContextManager[object]:
+    def slot(self) -> AbstractContextManager[object]:
         """Waits until one more may read; to be held while it does.
 
-        Raises `SyncGivenUpError`.
+        Raises `SyncAbortedError`.
         """
         return self._held(self._slots)
 
-    def patiently(self) -> AbstractContextManager[object]:
+    def long_slot(self) -> AbstractContextManager[object]:
         """As `entered`, for what may itself have to wait for minutes."""
-        return self._held(self._patient)
+        return self._held(self._long_slots)
 
     def _held(self, room: BoundedSemaphore) -> AbstractContextManager[object]:
         held = ExitStack()
@@ -57,29 +57,29 @@ class Gate:
             self.check()
         if self._closed.is_set():
             room.release()
-            raise SyncGivenUpError
+            raise SyncAbortedError
         return room.release
 
     def check(self) -> None:
-        """Raises `SyncGivenUpError` once the gate is closed."""
+        """Raises `SyncAbortedError` once the slots is closed."""
         if self._closed.is_set():
-            raise SyncGivenUpError
+            raise SyncAbortedError
 
     def wait(self, event: Event) -> None:
         """Waits until something has happened.
 
-        Raises `SyncGivenUpError`.
+        Raises `SyncAbortedError`.
         """
         while not event.wait(timeout=1):
             self.check()
 
     def nap(self, seconds: float) -> None:
-        """Waits, but no longer than until the gate is closed.
+        """Waits, but no longer than until the slots is closed.
 
-        Raises `SyncGivenUpError`.
+        Raises `SyncAbortedError`.
         """
         if self._closed.wait(seconds):
-            raise SyncGivenUpError
+            raise SyncAbortedError
 
     def close(self) -> None:
         """Lets no one in any more, and ends the naps of those inside."""

@@ -17,7 +17,7 @@ from source_harvest.api.deadline import TimedConnection, TimedTlsConnection
 from source_harvest.api.json_text import parsed
 from source_harvest.api.memory import MemoryHold
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.request_slots import Gate
+from source_harvest.api.request_slots import RequestSlots
 from source_harvest.errors import MOST_QUOTED, is_html
 
 # No body larger than this, unpacked, is taken into memory.
@@ -31,7 +31,7 @@ class TooLargeError(requests.RequestException):
     """A body is larger than any that is taken into memory."""
 
 
-class Answer(requests.Response):
+class JsonResponse(requests.Response):
     """A response whose JSON body is parsed once, however many ask for it.
 
     It is to be closed when nobody needs the body any more.
@@ -57,19 +57,19 @@ class Answer(requests.Response):
         self._content = b""  # needed no more, and as large as what came of it
         return body
 
-    def receive(self, gate: Gate) -> None:
+    def receive(self, slots: RequestSlots) -> None:
         """Reads the body; that of a success is parsed at once, where there is room for that.
 
-        Raises as `AnswerSession.send`.
+        Raises as `JsonSession.send`.
         """
         if self.status_code != 200:
             with self.awaited:
                 self._content = self._beginning()
             return
-        with MemoryHold(gate.bodies) as held:
+        with MemoryHold(slots.bodies) as held:
             with self.awaited:
                 self._read(held)
-            self._unpacked = MemoryHold(gate.unpacked)
+            self._unpacked = MemoryHold(slots.unpacked)
             self._unpacked.take(held.size)
             try:
                 body_of(self)
@@ -112,12 +112,12 @@ class Answer(requests.Response):
         return found[1] if found else None
 
 
-class AnswerAdapter(HTTPAdapter):
-    """Makes each response of a `requests.Session` an `Answer`, which has to come in time."""
+class JsonAdapter(HTTPAdapter):
+    """Makes each response of a `requests.Session` an `JsonResponse`, which has to come in time."""
 
     @override
-    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> Answer:
-        answer = Answer()
+    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> JsonResponse:
+        answer = JsonResponse()
         answer.__dict__.update(super().build_response(req, resp).__dict__)
         return answer
 
@@ -134,20 +134,22 @@ def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedR
     return request
 
 
-class AnswerSession(requests.Session):
+class JsonSession(requests.Session):
     """A session whose successful answers are JSON, for certain.
 
     Credentials come from whoever made it, and from nowhere else.
     """
 
-    def __init__(self, connections: int = 1, gate: Gate | None = None, no_answer: NoAnswerLimit | None = None) -> None:
-        """Keeps so many `connections` open. The `gate` says what there is room for in memory."""
+    def __init__(
+        self, connections: int = 1, slots: RequestSlots | None = None, no_answer: NoAnswerLimit | None = None
+    ) -> None:
+        """Keeps so many `connections` open. The `slots` says what there is room for in memory."""
         super().__init__()
         self.auth = _add_no_credentials
-        self._gate = gate or Gate(connections)
+        self._slots = slots or RequestSlots(connections)
         self.no_answer = no_answer or NoAnswerLimit()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, AnswerAdapter(pool_maxsize=connections))
+            self.mount(scheme, JsonAdapter(pool_maxsize=connections))
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
@@ -158,13 +160,13 @@ class AnswerSession(requests.Session):
         """The answer.
 
         Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
-        Raises `TooLargeError`, and `SyncGivenUpError` once the gate is closed.
+        Raises `TooLargeError`, and `SyncAbortedError` once the slots is closed.
         """
         response = self.ask(request, **{**kwargs, "stream": True})
-        if not isinstance(response, Answer):
+        if not isinstance(response, JsonResponse):
             raise TypeError(f"an answer is expected, not a {type(response).__name__}")
         try:
-            response.receive(self._gate)
+            response.receive(self._slots)
         except BaseException:
             response.close()
             raise
@@ -175,17 +177,17 @@ class AnswerSession(requests.Session):
         with ExitStack() as awaited:
             awaited.enter_context(self.no_answer.awaiting(str(request.url)))
             response = super().send(request, **kwargs)
-            if isinstance(response, Answer):
+            if isinstance(response, JsonResponse):
                 response.awaited = awaited.pop_all()
             return response
 
 
 def body_of(response: requests.Response) -> Any:
-    """The JSON body of a response that an `AnswerAdapter` built.
+    """The JSON body of a response that an `JsonAdapter` built.
 
     Raises `orjson.JSONDecodeError` where it is not JSON.
     """
-    if not isinstance(response, Answer):
+    if not isinstance(response, JsonResponse):
         raise TypeError(f"an answer is expected, not a {type(response).__name__}")
     return response.body
 

@@ -10,9 +10,9 @@ from threading import Event, RLock
 from typing import Any
 
 from source_harvest.api.delivered_rows import Row
-from source_harvest.errors import HarvestError, Place, as_documented
-from source_harvest.state.known_ids import NO_GROUP, Groups, Inhabitants, Members
-from source_harvest.state.stream_state import Bookmark, timestamp
+from source_harvest.errors import HarvestError, Place, schema_errors
+from source_harvest.state.known_ids import NO_PARENT, ChildIds, IdsByParent, KnownIds
+from source_harvest.state.stream_state import StreamState, timestamp
 from source_harvest.stream_types.columns import changed_since
 
 logger = logging.getLogger("airbyte")
@@ -36,7 +36,7 @@ class TrackedStream:
     """The stream whose list its records are on, inside of, or below."""
     module: str
     """The module of Harvest's that this list belongs to, if it can be switched off."""
-    ids_by_parent: Callable[[list[Row]], Iterable[Members]]
+    ids_by_parent: Callable[[list[Row]], Iterable[ChildIds]]
     """The ids of its records in rows of that list."""
     is_limited: bool
     """Whether the start date limits it."""
@@ -46,7 +46,7 @@ class TrackedStream:
     """Whether its records belong to others and are gone when these are."""
     is_visited: bool = False
     """Whether its records are read below each of those."""
-    delivered: Groups | None = None
+    delivered: IdsByParent | None = None
     """Records that came in syncs before, of which the tracker may not know."""
 
 
@@ -67,8 +67,8 @@ class DeletionTracker:
         self._lock = RLock()
         self._start: str | None = None
         self._lists: dict[str, date] = {}
-        self._known: dict[str, Inhabitants] = {}
-        self._untold: dict[str, Groups] = {}
+        self._known: dict[str, KnownIds] = {}
+        self._untold: dict[str, IdsByParent] = {}
         self._listed: dict[str, set[int]] = {}
         self._whole: set[str] = set()
         self._tracked: list[TrackedStream] = []
@@ -90,7 +90,7 @@ class DeletionTracker:
             date.fromisoformat(self._start[:10])
         self._lists = {name: date.fromisoformat(day) for name, day in kept.get("lists", {}).items()}
         ids, gone = kept.get("ids", {}), kept.get("gone", {})
-        self._known = {name: Inhabitants(ids.get(name, ()), gone.get(name)) for name in ids.keys() | gone.keys()}
+        self._known = {name: KnownIds(ids.get(name, ()), gone.get(name)) for name in ids.keys() | gone.keys()}
 
     def state(self) -> Mapping[str, Any]:
         """What it keeps, as JSON."""
@@ -103,7 +103,7 @@ class DeletionTracker:
             }
             return {name: value for name, value in kept.items() if value}
 
-    def untold(self, name: str) -> Groups:
+    def untold(self, name: str) -> IdsByParent:
         """Ids of children that were delivered since its state was last emitted, under those of their parents."""
         with self._lock:
             return {parent: {*ids} for parent, ids in self._untold.get(name, {}).items()}
@@ -120,7 +120,7 @@ class DeletionTracker:
 
     def begin(
         self,
-        before: Bookmark,
+        before: StreamState,
         tracked: list[TrackedStream],
         asked_at: Callable[[], datetime | None],
         checkpoint: Callable[[], None],
@@ -135,12 +135,12 @@ class DeletionTracker:
             self._tracked_of.setdefault(stream.source, []).append(stream)
             for parent, ids in (stream.delivered or {}).items():
                 self._add_below(stream.name, parent, self._of(stream.name).unless_gone(ids))
-        start = self._start_date if before == Bookmark() else self._start
+        start = self._start_date if before == StreamState() else self._start
         self._start = min(start, self._start_date) if start and self._start_date else None
 
-    def _warn_of_unknown(self, before: Bookmark) -> None:
+    def _warn_of_unknown(self, before: StreamState) -> None:
         """Of streams that were read without it. Their lists are read whole at once, so that it knows what is left."""
-        has_forgotten = before == Bookmark()
+        has_forgotten = before == StreamState()
         unknown = [stream for stream in self._tracked if stream.was_read and (has_forgotten or not stream.was_tracked)]
         for stream in unknown:
             self._lists.pop(stream.source, None)
@@ -183,7 +183,7 @@ class DeletionTracker:
         Its state goes out first: a destination may keep rows that came after the last state of a sync that was killed.
         """
         try:
-            with as_documented(self._place):
+            with schema_errors(self._place):
                 self._add_listed(source, rows)
         except HarvestError as error:  # which is no reason not to deliver them
             self._fail(error)
@@ -243,8 +243,8 @@ class DeletionTracker:
             self._untold.setdefault(name, {}).setdefault(parent, set()).update(new)
         return bool(new)
 
-    def _of(self, name: str) -> Inhabitants:
-        return self._known.setdefault(name, Inhabitants())
+    def _of(self, name: str) -> KnownIds:
+        return self._known.setdefault(name, KnownIds())
 
     # What becomes of it.
 
@@ -262,14 +262,14 @@ class DeletionTracker:
         self._lists.update((source, began.date()) for source in whole)
 
     def _settle(self, stream: TrackedStream, listed: set[int] | None) -> tuple[set[int], set[int]]:
-        """As `Inhabitants.settle`, with all ids on the stream's list, where it was read whole."""
+        """As `KnownIds.settle`, with all ids on the stream's list, where it was read whole."""
         with self._lock:
             self._is_settled = True
             found = self._of(stream.name)
             if stream.has_parents:
                 return found.settle(listed)
             if listed is not None:
-                found.current[NO_GROUP] = listed
+                found.current[NO_PARENT] = listed
             return found.settle()
 
     def _is_off(self, source: str, is_off: Callable[[str], bool]) -> bool:

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from source_harvest.state.packing import packed, unpacked
 
-Groups = dict[int, set[int]]
+IdsByParent = dict[int, set[int]]
 """Ids of records, under the id of the record that they belong to."""
 
-NO_GROUP = 0
+NO_PARENT = 0
 """What records belong to that belong to none."""
 
 
-class Members(NamedTuple):
+class ChildIds(NamedTuple):
     """Records that belong to the same one."""
 
     group: int
@@ -25,7 +25,7 @@ class Members(NamedTuple):
     """Whether these are all, for certain."""
 
 
-class Inhabitants:
+class KnownIds:
     """The records of one stream, by their ids."""
 
     def __init__(self, ids: Iterable[Any] = (), gone: str | None = None) -> None:
@@ -33,15 +33,15 @@ class Inhabitants:
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
         """
-        self._known: Groups = {}
-        self._new: Groups = {}
+        self._known: IdsByParent = {}
+        self._new: IdsByParent = {}
         self._packed = list(ids)
         self._gone = set(unpacked(gone)) if gone else set()
-        self.current: Groups = {}
+        self.current: IdsByParent = {}
         """The groups of which this sync saw all that there is."""
         for part in self._packed:
             numbers = unpacked(part["ids"])
-            parents = unpacked(part["parents"]) if "parents" in part else [NO_GROUP] * len(numbers)
+            parents = unpacked(part["parents"]) if "parents" in part else [NO_PARENT] * len(numbers)
             for parent, id_ in zip(parents, numbers, strict=True):
                 self._known.setdefault(parent, set()).add(id_)
 
@@ -62,7 +62,7 @@ class Inhabitants:
         return packed(sorted(self._gone)) if self._gone else None
 
     @property
-    def groups(self) -> Groups:
+    def groups(self) -> IdsByParent:
         """Those that were delivered."""
         return self._known
 
@@ -81,7 +81,7 @@ class Inhabitants:
 
     def settle(self, parents: set[int] | None = None) -> tuple[set[int], set[int]]:
         """Those that are gone now, and those that were gone and are back; `parents` are all that are left, if known."""
-        left: Groups = {} if parents is None else {group: set() for group in self._known.keys() - parents}
+        left: IdsByParent = {} if parents is None else {group: set() for group in self._known.keys() - parents}
         left |= self.current
         gone = {id_ for group, ids in left.items() for id_ in self._known.get(group, set()) - ids}
         back = {id_ for ids in self._known.values() for id_ in ids & self._gone} - gone
@@ -92,10 +92,10 @@ class Inhabitants:
         return gone, back
 
 
-def part_of(groups: Groups) -> Mapping[str, str]:
+def part_of(groups: IdsByParent) -> Mapping[str, str]:
     """As JSON: the ids, packed, and if they belong to records these too."""
     in_order = [(parent, sorted(ids)) for parent, ids in sorted(groups.items())]
     ids = packed(chain.from_iterable(ids for _, ids in in_order))
-    if groups.keys() <= {NO_GROUP}:
+    if groups.keys() <= {NO_PARENT}:
         return {"ids": ids}
     return {"ids": ids, "parents": packed(chain.from_iterable([parent] * len(ids) for parent, ids in in_order))}

@@ -22,7 +22,7 @@ MOST_OPEN = 100
 SECONDS_PER_LINE = 30
 
 
-class Visit(Enum):
+class ParentScope(Enum):
     """Which parents are due in a sync."""
 
     CHANGED = "changed"

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Protocol
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.errors import config_error
-from source_harvest.state.date_range import Span, merged
+from source_harvest.state.date_range import DateRange, merged
 from source_harvest.state.deletion_tracker import DeletionTracker
-from source_harvest.state.parent_visits import Attempt, Visit
-from source_harvest.state.stream_state import Bookmark
+from source_harvest.state.parent_visits import Attempt, ParentScope
+from source_harvest.state.stream_state import StreamState
 
 logger = logging.getLogger("airbyte")
 
@@ -42,11 +42,11 @@ class StatefulStream(Protocol):
         """Whether rows could not become records, for which no state may vouch."""
         ...
 
-    def since(self, bookmark: Bookmark) -> str | None:
+    def since(self, bookmark: StreamState) -> str | None:
         """From which change on its records are to be read."""
         ...
 
-    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         """What else is to be in its state."""
         ...
 
@@ -55,7 +55,7 @@ class StreamProgress:
     """Where one stream stands in one sync."""
 
     def __init__(
-        self, stream: StatefulStream, bookmark: Bookmark, start: str | None, full_read_days: int, *, remembers: bool
+        self, stream: StatefulStream, bookmark: StreamState, start: str | None, full_read_days: int, *, remembers: bool
     ) -> None:
         """`remembers` is false for a full refresh, which begins anew."""
         self._stream = stream
@@ -77,7 +77,7 @@ class StreamProgress:
             self.bookmark = replace(bookmark, start=start)
         elif not bookmark.reaches_back_to(start):
             logger.info("%s: the start date was %s before, so all is read anew", stream.name, bookmark.start)
-            self.bookmark = Bookmark(account=bookmark.account)
+            self.bookmark = StreamState(account=bookmark.account)
 
     def belongs_to(self, account: str) -> None:
         """Its states are of that account from now on.
@@ -129,18 +129,18 @@ class StreamProgress:
 
     def start_anew(self) -> None:
         """Forget what the state said."""
-        self.bookmark = Bookmark()
+        self.bookmark = StreamState()
 
     def forget_spans(self) -> None:
         """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
         if self.bookmark.spans:
             self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0)
 
-    def go_on(self, began: datetime, spans: list[Span], entries: int | None, found: int) -> None:
+    def go_on(self, began: datetime, spans: list[DateRange], entries: int | None, found: int) -> None:
         """An unfinished read goes on: of so many entries, these days delivered so many."""
         self.bookmark = replace(self.bookmark, began=began, spans=tuple(spans), entries=entries, found=found)
 
-    def finished_span(self, began: datetime, span: Span, entries: int | None = None, found: int = 0) -> None:
+    def finished_span(self, began: datetime, span: DateRange, entries: int | None = None, found: int = 0) -> None:
         """These days of a first read are done; should the sync be killed, the next one goes on from here.
 
         They delivered so many more of all the entries.
@@ -158,7 +158,7 @@ class StreamProgress:
             self.bookmark = self.bookmark.visited(Attempt(began, parent_id), unread)
             self.checkpoint()
 
-    def begin_visits(self, visit: Visit) -> None:
+    def begin_visits(self, visit: ParentScope) -> None:
         """These parents are due; visits that were made when others were due count no more."""
         if self.bookmark.visit is not visit:
             self.bookmark = replace(self.bookmark, visit=visit, began=None, attempts=())
@@ -170,14 +170,14 @@ class StreamProgress:
         with self._lock:  # or a state could go out after one that says more
             self._emit_state(self.state(self.bookmark))
 
-    def state(self, bookmark: Bookmark) -> State:
+    def state(self, bookmark: StreamState) -> State:
         """As the platform keeps it, with what the stream adds."""
         column = self._stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
         is_tracked = self.tracker is not None
         bookmark = replace(bookmark, start=self.complete_from, account=self._account, is_counted=is_tracked)
-        return {**bookmark.state(column), **self._stream.keep(self)}
+        return {**bookmark.state(column), **self._stream.extra_state(self)}
 
 
 def _nowhere(_: object) -> None:

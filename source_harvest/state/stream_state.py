@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
-from source_harvest.errors import config_error, shown
-from source_harvest.state.date_range import Span
-from source_harvest.state.parent_visits import Attempt, Visit
+from source_harvest.errors import config_error, quote_value
+from source_harvest.state.date_range import DateRange
+from source_harvest.state.parent_visits import Attempt, ParentScope
 
 if TYPE_CHECKING:
     from source_harvest.stream_types.base import HarvestStream
@@ -33,20 +33,20 @@ def second_before(moment: str) -> str:
 
 
 @dataclass(frozen=True)
-class Bookmark:
+class StreamState:
     """Where the last sync of a stream got to. Moments are by Harvest's clock, in UTC."""
 
     cursor: datetime | None = None
     """Every change before it has been delivered. None: the stream was never read to its end."""
     began: datetime | None = None
     """When the read began that was not finished."""
-    spans: tuple[Span, ...] = ()
+    spans: tuple[DateRange, ...] = ()
     """The days of it that were finished."""
     entries: int | None = None
     """How many rows its list had when it began, where that is known."""
     found: int = 0
     """How many of these the finished days delivered."""
-    visit: Visit = Visit.ALL
+    visit: ParentScope = ParentScope.ALL
     """Which parents it visits, where it is of a list below records."""
     attempts: tuple[Attempt, ...] = ()
     """Those to visit them, oldest first, of which each later one came less far than the one before."""
@@ -86,7 +86,7 @@ class Bookmark:
         """The last one that came to this parent."""
         return next((attempt for attempt in reversed(self.attempts) if parent_id <= attempt.up_to_parent), None)
 
-    def visited(self, attempt: Attempt, unread: tuple[int, ...]) -> Bookmark:
+    def visited(self, attempt: Attempt, unread: tuple[int, ...]) -> StreamState:
         """The same after an attempt came further, but for parents that are left `unread`."""
         others = (other for other in self.attempts if other.up_to_parent > attempt.up_to_parent)
         return replace(self, began=self.began or attempt.began, attempts=(*others, attempt), unread=unread)
@@ -118,14 +118,14 @@ class Bookmark:
         if not self.attempts:
             return {}
         found: dict[str, Any] = {"up_to_parent": self.attempts[0].up_to_parent}
-        if self.visit is not Visit.ALL:
+        if self.visit is not ParentScope.ALL:
             found["visit"] = self.visit.value
         if len(self.attempts) > 1 or self.attempts[0].began != self.began:
             found["attempts"] = [[timestamp(began), up_to_parent] for began, up_to_parent in self.attempts]
         return found
 
 
-def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
+def parse_state(stream: HarvestStream, state: Mapping[str, Any]) -> StreamState:
     """What a stream's state says; nothing where it says to read everything. The stream takes back what it kept there.
 
     Takes the states of this connector and those of Airbyte's earlier one: {"updated_at": …}, {"to": "20240131"} for
@@ -133,44 +133,44 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
     Raises a config `HarvestError` for anything else, a state of a newer connector included.
     """
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
-        return Bookmark()
-    cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
+        return StreamState()
+    cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.extra_state_keys if key in state}
     try:
         account, is_counted = _account(state), _flag(state.get("counted", False))
-        stream.recall(own)
+        stream.load_extra_state(own)
         if state.keys() <= own.keys() | {
             "account",
             "start",
             "counted",
         }:  # killed before it had read anything to its end
-            return Bookmark(account=account, is_counted=is_counted)
+            return StreamState(account=account, is_counted=is_counted)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
         rest = {key: value for key, value in state.items() if key not in {*own, "account", "counted"}}
         return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
-            f'The state of the stream "{stream.name}" cannot be read: it is {shown(dict(state))}, where a moment such '
-            f'as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
+            f'The state of the stream "{stream.name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
+            f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
             "or use the version of the connector that wrote it."
         ) from None
 
 
-def _parsed(state: Mapping[str, Any], cursor_field: str) -> Bookmark:
+def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
     known_of_unfinished = {"began", "spans", "entries", "found", "up_to_parent", "visit", "attempts"}
     known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "unread", "start"}
     unfinished = state.get("unfinished", {})
     if state.keys() - known or unfinished.keys() - known_of_unfinished:
         raise ValueError("a key that is not known")
-    return Bookmark(
+    return StreamState(
         cursor=None
         if unfinished and cursor_field not in state
         else _moment(state.get(cursor_field, state.get("updated_at"))),
         began=_moment(unfinished["began"]) if unfinished else None,
-        spans=tuple(Span.of(ends) for ends in unfinished.get("spans", ())),
+        spans=tuple(DateRange.of(ends) for ends in unfinished.get("spans", ())),
         entries=int(unfinished["entries"]) if "entries" in unfinished else None,
         found=int(unfinished.get("found", 0)),
-        visit=Visit(unfinished.get("visit", Visit.ALL.value)),
+        visit=ParentScope(unfinished.get("visit", ParentScope.ALL.value)),
         attempts=tuple(_attempts(unfinished)),
         unread=_ids(state.get("unread", [])),
         all_parents=_moment(state["all_parents_read"]) if "all_parents_read" in state else None,

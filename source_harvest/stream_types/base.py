@@ -15,10 +15,10 @@ from source_harvest.api.list_reader import FILTERS, ListReader, Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import Place
 from source_harvest.state.deletion_tracker import TrackedStream
-from source_harvest.state.known_ids import NO_GROUP, Members
+from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import Bookmark, second_before
-from source_harvest.stream_types.columns import Shape, changed_since
+from source_harvest.state.stream_state import StreamState, second_before
+from source_harvest.stream_types.columns import RecordBuilder, changed_since
 from source_harvest.stream_types.odd_rows import OddRows
 
 
@@ -55,7 +55,7 @@ class HarvestStream(HttpStream):
 
     earlier_state_key: ClassVar[str] = "updated_at"
     """Under which key Airbyte's earlier connector kept how far it was. (Of machinery, no fact.)"""
-    kept_in_state: ClassVar[tuple[str, ...]] = ()
+    extra_state_keys: ClassVar[tuple[str, ...]] = ()
     """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
     minds_start_date: ClassVar[bool] = False
     """Whether it finds out by itself what an earlier start date left out. (Of machinery, no fact.)"""
@@ -72,7 +72,7 @@ class HarvestStream(HttpStream):
         self._client = account.client
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
         self.list_reader = ListReader(account, self)
-        self._shape = Shape(type(self))
+        self._shape = RecordBuilder(type(self))
         self.odd_rows = OddRows(self.name)
 
     @property
@@ -103,20 +103,20 @@ class HarvestStream(HttpStream):
     # What the engine asks of a stream. Streams are made of lists, and each list is read once for all streams of it.
 
     @classmethod
-    def lists(cls) -> "tuple[type[HarvestStream], ...]":
+    def source_lists(cls) -> "tuple[type[HarvestStream], ...]":
         """The streams whose lists this one is made of."""
         return (cls,)
 
     @classmethod
     def asks_for(cls) -> "tuple[type[HarvestStream], ...]":
         """The streams that Harvest must let a user read for this one."""
-        return cls.lists()
+        return cls.source_lists()
 
     def sibling(self, kind: "type[HarvestStream]") -> "HarvestStream":
         """The stream of that kind in the same read."""
         return self if type(self) is kind else kind(self._account)
 
-    def since(self, bookmark: Bookmark) -> str | None:
+    def since(self, bookmark: StreamState) -> str | None:
         """From which change on its records are to be read."""
         return bookmark.since(self.overlap)
 
@@ -124,22 +124,22 @@ class HarvestStream(HttpStream):
         """From which change on its lists must be read for that."""
         return progress.since
 
-    def take(self, source: "type[HarvestStream]", rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+    def records_from(self, source: "type[HarvestStream]", rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         """The records that a page of one of its lists yields at once."""
         return self.odd_rows.records(changed_since(rows, progress.since), self._shape.record)
 
-    def take_whole(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
+    def add_whole_list(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
         """A page of a list that is read whole because `needs_whole_lists`."""
 
-    def members(self, rows: list[Row]) -> Iterable[Members]:
+    def ids_by_parent(self, rows: list[Row]) -> Iterable[ChildIds]:
         """The ids of its records in rows of its first list, in groups."""
-        return [Members(NO_GROUP, {row["id"] for row in rows}, is_whole=False)]
+        return [ChildIds(NO_PARENT, {row["id"] for row in rows}, is_whole=False)]
 
     def tracked(self, progress: StreamProgress) -> TrackedStream | None:
         """The stream as one whose deleted records are looked for; None where its records have no id."""
         if self.primary_key != "id":
             return None
-        source, before = self.lists()[0], progress.bookmark
+        source, before = self.source_lists()[0], progress.bookmark
         return TrackedStream(
             name=self.name,
             was_read=bool(before.cursor or before.began),
@@ -147,7 +147,7 @@ class HarvestStream(HttpStream):
             is_over=progress.is_over,
             source=self.sibling(source).name,
             module=source.module,
-            ids_by_parent=self.members,
+            ids_by_parent=self.ids_by_parent,
             is_limited=self.limited_by_start_date,
             is_source_limited=source.limited_by_start_date,
         )
@@ -156,31 +156,31 @@ class HarvestStream(HttpStream):
         """Whether, having read what changed in its lists, it needs the rest of them too."""
         return False
 
-    def slices(self, progress: StreamProgress, began: datetime) -> Iterable[Slice]:
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterable[Slice]:
         """What is left to read when its lists have been read, which began at that moment."""
         return ()
 
-    def read_slice(self, stream_slice: Slice) -> Iterable[Row]:
+    def read_partition(self, stream_slice: Slice) -> Iterable[Row]:
         """The records of one slice.
 
         Raises `HarvestError`.
         """
         return ()
 
-    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
+    def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
         """A slice was read to its end."""
 
-    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
+    def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         """Where the stream is when all has been read that began at that moment."""
-        return Bookmark(cursor=began)
+        return StreamState(cursor=began)
 
-    def recall(self, kept: Mapping[str, Any]) -> None:
+    def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         """Takes back what it kept in its state.
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` for what it never kept there.
         """
 
-    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         """What else than a bookmark is to be in its state, as JSON."""
         return {}
 

@@ -16,7 +16,7 @@ logger = logging.getLogger("airbyte")
 _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
 
 
-class Shape:
+class RecordBuilder:
     """The columns that a stream's records have beyond what Harvest sends, worked out once from the stream's facts."""
 
     def __init__(self, stream: type[HarvestStream]) -> None:

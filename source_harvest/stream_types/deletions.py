@@ -14,7 +14,7 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
-from source_harvest.errors import HarvestError, Place, as_documented, config_error
+from source_harvest.errors import HarvestError, Place, config_error, schema_errors
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.progress import StreamProgress
 from source_harvest.state.stream_state import timestamp
@@ -27,7 +27,7 @@ logger = logging.getLogger("airbyte")
 class DeletedRecordsStream(PerUserStream):
     """The records that were deleted, of the streams that are read beside it and whose records have an id."""
 
-    kept_in_state = ("start", "lists", "ids", "gone")
+    extra_state_keys = ("start", "lists", "ids", "gone")
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
@@ -52,7 +52,7 @@ class DeletedRecordsStream(PerUserStream):
         """These take part in the sync. `user_came` waits for the user's record, and returns when Harvest sent it."""
 
         def asked_at() -> datetime | None:
-            with suppress(HarvestError), as_documented(self.place):
+            with suppress(HarvestError), schema_errors(self.place):
                 moment = user_came()
                 self._admit(self._asked_by)
                 return moment
@@ -61,28 +61,28 @@ class DeletedRecordsStream(PerUserStream):
         self.tracker.begin(progress.bookmark, tracked, asked_at, progress.checkpoint)
 
     @override
-    def recall(self, kept: Mapping[str, Any]) -> None:
+    def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         self.tracker.load(kept)
 
     @override
-    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         return self.tracker.state()
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self._user_came_at = time.monotonic()
-        return super().take(source, rows, progress)
+        return super().records_from(source, rows, progress)
 
     @override
-    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         self._admit(self._asked_by)
         if not progress.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
-        self.tracker.wait_for_all(self._client.gate.wait)
+        self.tracker.wait_for_all(self._client.slots.wait)
         yield {"began": began}
 
     @override
-    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         began = stream_slice["began"]
         now = timestamp(began + timedelta(seconds=time.monotonic() - self._user_came_at))
         for name, id_, is_deleted in self.tracker.settle(began, self._account.is_off):

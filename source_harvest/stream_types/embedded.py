@@ -17,7 +17,7 @@ from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError
 from source_harvest.state.deletion_tracker import TrackedStream
-from source_harvest.state.known_ids import Members
+from source_harvest.state.known_ids import ChildIds
 from source_harvest.state.progress import StreamProgress
 from source_harvest.state.stream_state import timestamp
 from source_harvest.stream_types.base import HarvestStream
@@ -68,11 +68,11 @@ class EmbeddedStream(HarvestStream):
 
     @classmethod
     @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
         return (cls.parent,)
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterator[Row]:
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterator[Row]:
         changed = changed_since(rows, progress.since)
         if changed and all(self._items(row) is None for row in rows):
             raise _is_in_none(self.embedded_in, self._parents, self.name)
@@ -83,10 +83,10 @@ class EmbeddedStream(HarvestStream):
             yield from self.odd_rows.records(inside.records.values(), self._shape.record)
 
     @override
-    def members(self, rows: list[Row]) -> Iterable[Members]:
+    def ids_by_parent(self, rows: list[Row]) -> Iterable[ChildIds]:
         for row in rows:
             inside = self._inside(row)
-            yield Members(row["id"], set(inside.records), is_whole=not inside.left_out)
+            yield ChildIds(row["id"], set(inside.records), is_whole=not inside.left_out)
 
     @override
     def tracked(self, progress: StreamProgress) -> TrackedStream | None:
@@ -144,13 +144,13 @@ class JoinedStream(HarvestStream):
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
-        self._lists: dict[type[HarvestStream], dict[int, Row]] = {source: {} for source in self.lists()}
+        self._lists: dict[type[HarvestStream], dict[int, Row]] = {source: {} for source in self.source_lists()}
         self._has_changes = False
 
     @classmethod
     @abstractmethod
     @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]: ...
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]: ...
 
     @abstractmethod
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
@@ -160,14 +160,14 @@ class JoinedStream(HarvestStream):
         """
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
-        self.take_whole(source, rows)
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+        self.add_whole_list(source, rows)
         if progress.since and changed_since(rows, progress.since):
             self._has_changes = True
         return ()
 
     @override
-    def take_whole(self, source: type[HarvestStream], rows: list[Row]) -> None:
+    def add_whole_list(self, source: type[HarvestStream], rows: list[Row]) -> None:
         for field in self.joined_by.get(source, ()):
             if rows and not any(field in row for row in rows):
                 self.odd_rows.fail(_is_in_none(field, self.sibling(source).place.name, self.name))
@@ -178,12 +178,12 @@ class JoinedStream(HarvestStream):
         return self._has_changes
 
     @override
-    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         if self._has_changes or progress.since is None:
             yield {"updated_since": progress.since, "began": timestamp(began)}
 
     @override
-    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         for record, made_of in self.join(self._lists, stream_slice["began"]):
             if changed_since(made_of, stream_slice["updated_since"]):
                 yield from self.odd_rows.records([record], self._shape.record)

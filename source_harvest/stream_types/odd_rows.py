@@ -9,7 +9,7 @@ from threading import Lock
 from airbyte_cdk.models import FailureType
 
 from source_harvest.api.pages import Row
-from source_harvest.errors import UNDOCUMENTED, HarvestError, brief
+from source_harvest.errors import UNDOCUMENTED, HarvestError, redacted
 
 logger = logging.getLogger("airbyte")
 
@@ -52,7 +52,7 @@ class OddRows:
     def _leave_out_at_odds(self, row: Row, error: Exception) -> None:
         with self._lock:
             self._at_odds += 1
-            self._first = self._first or f"{brief(str(row.get('id')))}: {brief(str(error))}"
+            self._first = self._first or f"{redacted(str(row.get('id')))}: {redacted(str(error))}"
 
     def fail(self, error: HarvestError) -> None:
         """The stream cannot be complete."""

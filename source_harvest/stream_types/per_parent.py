@@ -18,10 +18,10 @@ from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
-from source_harvest.state.known_ids import Groups, Inhabitants, Members, part_of
-from source_harvest.state.parent_visits import Progress, Visit
+from source_harvest.state.known_ids import ChildIds, IdsByParent, KnownIds, part_of
+from source_harvest.state.parent_visits import ParentScope, Progress
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import Bookmark, timestamp
+from source_harvest.state.stream_state import StreamState, timestamp
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.columns import changed_since, is_changed_since
 
@@ -35,7 +35,7 @@ MOST_UNREAD = 100
 PARENT_COLUMNS = ("state", "updated_at", "access_roles")
 
 
-class BelowEachParent(HarvestStream):
+class PerParentStream(HarvestStream):
     """A list below each record of a parent's list. All of it is read in each sync."""
 
     takes_at_once = False
@@ -54,7 +54,7 @@ class BelowEachParent(HarvestStream):
         self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
         self._tracker: DeletionTracker | None = None
-        self._delivered: Groups = {}
+        self._delivered: IdsByParent = {}
         self._progress: Progress | None = None
         self._lock = Lock()
         self._due_again: set[int] = set()
@@ -68,25 +68,25 @@ class BelowEachParent(HarvestStream):
 
     @classmethod
     @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
         return (cls.parent,)
 
     @classmethod
     @override
     def asks_for(cls) -> tuple[type[HarvestStream], ...]:
-        return (*cls.lists(), cls) if cls.readable_by else cls.lists()
+        return (*cls.source_lists(), cls) if cls.readable_by else cls.source_lists()
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:
         return None
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self._parents.update((row["id"], {key: row.get(key) for key in PARENT_COLUMNS}) for row in rows)
         return ()
 
     @override
-    def members(self, rows: list[Row]) -> Iterable[Members]:
+    def ids_by_parent(self, rows: list[Row]) -> Iterable[ChildIds]:
         return ()  # the rows of its list are the parents
 
     @override
@@ -95,7 +95,7 @@ class BelowEachParent(HarvestStream):
         return tracked and replace(tracked, has_parents=True, is_visited=True, delivered=self._delivered)
 
     @override
-    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         unread = progress.bookmark.unread
         parent_ids = sorted({*self._to_visit(progress, began), *unread})
         self._due_again = set(unread)
@@ -112,7 +112,7 @@ class BelowEachParent(HarvestStream):
         return f"{self._parent_path}/{stream_slice[self.parent_key]}/{self.below_parent}"
 
     @override
-    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
         for page in self.list_reader.new_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
@@ -183,7 +183,7 @@ class BelowEachParent(HarvestStream):
         )
 
     @override
-    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
+    def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
         if self._progress is None:
             raise RuntimeError("a slice ended that was never begun")
         parent_id = stream_slice[self.parent_key]
@@ -192,10 +192,10 @@ class BelowEachParent(HarvestStream):
         self._progress.visited(parent_id)
 
     @override
-    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
+    def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         if self._tracker:  # before the state that vouches for what was visited
             self._tracker.emit_state_if_changed()
-        return super().reached(progress, began)
+        return super().final_state(progress, began)
 
     def _unread_parents(self) -> tuple[int, ...]:
         """Those to be visited in the next sync because they could not be in this one, or not yet."""
@@ -210,7 +210,7 @@ class BelowEachParent(HarvestStream):
         """Up to a parent all were visited but for some."""
 
 
-class ChildStream(BelowEachParent):
+class ChangedParentsStream(PerParentStream):
     """A list below each record of a parent's list, of which each sync asks only where there may be something new.
 
     Not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md). So the first read visits every
@@ -221,33 +221,33 @@ class ChildStream(BelowEachParent):
     cursor_field = "updated_at"
     limited_by_start_date = True
     is_refused_as_one = False
-    kept_in_state = ("delivered",)
+    extra_state_keys = ("delivered",)
     living_states: ClassVar[tuple[str, ...]]
     """The states of a parent in which more children are to be expected."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
         self._has_whole_list = False
-        self._visit = Visit.CHANGED
+        self._visit = ParentScope.CHANGED
 
     @override
-    def recall(self, kept: Mapping[str, Any]) -> None:
-        self._delivered = Inhabitants(kept.get("delivered", ())).groups
+    def load_extra_state(self, kept: Mapping[str, Any]) -> None:
+        self._delivered = KnownIds(kept.get("delivered", ())).groups
 
     @override
-    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         untold = progress.tracker.untold(self.name) if progress.tracker else self._delivered
         return {"delivered": [part_of(untold)]} if untold else {}
 
     @override
-    def since(self, bookmark: Bookmark) -> str | None:
+    def since(self, bookmark: StreamState) -> str | None:
         return bookmark.children_since(self.overlap)
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:
         # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
         # vain, or the visits that are due are made by the next sync.
-        self._has_whole_list = self._due(progress, datetime.now(timezone.utc)) is not Visit.CHANGED
+        self._has_whole_list = self._due(progress, datetime.now(timezone.utc)) is not ParentScope.CHANGED
         return None if self._has_whole_list else progress.bookmark.since(self.overlap)
 
     @override
@@ -255,28 +255,28 @@ class ChildStream(BelowEachParent):
         progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
     @override
-    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
-        read, before = super().reached(progress, began), progress.bookmark
+    def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
+        read, before = super().final_state(progress, began), progress.bookmark
         first = before.began or began
         return replace(
             read,
             unread=self._unread_parents(),
-            all_parents=first if self._visit is Visit.ALL else before.all_parents,
-            living_parents=before.living_parents if self._visit is Visit.CHANGED else first,
+            all_parents=first if self._visit is ParentScope.ALL else before.all_parents,
+            living_parents=before.living_parents if self._visit is ParentScope.CHANGED else first,
         )
 
-    def _due(self, progress: StreamProgress, now: datetime) -> Visit:
+    def _due(self, progress: StreamProgress, now: datetime) -> ParentScope:
         bookmark, days = progress.bookmark, progress.full_read_days
-        unfinished = bookmark.visit if bookmark.began else Visit.CHANGED
+        unfinished = bookmark.visit if bookmark.began else ParentScope.CHANGED
         is_settled = days and bookmark.all_parents and (now - bookmark.all_parents).days < days
-        if not is_settled or unfinished is Visit.ALL:
-            return Visit.ALL
+        if not is_settled or unfinished is ParentScope.ALL:
+            return ParentScope.ALL
         is_of_today = bookmark.living_parents and bookmark.living_parents.date() == now.date()
-        return Visit.CHANGED if is_of_today and unfinished is Visit.CHANGED else Visit.LIVING
+        return ParentScope.CHANGED if is_of_today and unfinished is ParentScope.CHANGED else ParentScope.LIVING
 
     @override
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
-        self._visit = self._due(progress, began) if self._has_whole_list else Visit.CHANGED
+        self._visit = self._due(progress, began) if self._has_whole_list else ParentScope.CHANGED
         progress.begin_visits(self._visit)
         bookmark = progress.bookmark
         changed = timestamp((bookmark.cursor or began) - self.overlap)
@@ -286,7 +286,7 @@ class ChildStream(BelowEachParent):
                 is_due = is_changed_since(parent, timestamp(attempt.began - self.overlap))
             else:
                 is_living = parent["state"] in self.living_states or is_changed_since(parent, recent)
-                is_due = self._visit is Visit.ALL or is_changed_since(parent, changed)
-                is_due |= is_living and self._visit is Visit.LIVING
+                is_due = self._visit is ParentScope.ALL or is_changed_since(parent, changed)
+                is_due |= is_living and self._visit is ParentScope.LIVING
             if is_due:
                 yield id_

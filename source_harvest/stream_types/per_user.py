@@ -38,7 +38,7 @@ class PerUserStream(HarvestStream):
 
     @classmethod
     @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
         return (SignedInUser,)
 
     @classmethod
@@ -47,7 +47,7 @@ class PerUserStream(HarvestStream):
         return (cls,)
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self._asked_by = rows[0]
         return ()
 
@@ -61,9 +61,9 @@ class DayStream(PerUserStream):
     """The list that is open to the same users."""
 
     @override
-    def take(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self._client.report_plan.expect(self.name)
-        return super().take(source, rows, progress)
+        return super().records_from(source, rows, progress)
 
     @override
     def probe(self, place: Place | None = None) -> None:

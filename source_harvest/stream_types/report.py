@@ -17,10 +17,10 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, config_error
-from source_harvest.state.date_range import DAY, Span, common, missing
+from source_harvest.state.date_range import DAY, DateRange, common, missing
 from source_harvest.state.packing import packed, unpacked
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import Bookmark
+from source_harvest.state.stream_state import StreamState
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.per_user import DayStream
 from source_harvest.stream_types.report_gaps import gaps, is_long
@@ -50,7 +50,7 @@ class ReportStream(DayStream):
     limited_by_start_date = True
     minds_start_date = True
     earlier_state_key = "to"
-    kept_in_state = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
+    extra_state_keys = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
     """The column with the id of whom or what a row is about."""
     counts: ClassVar[tuple[type[HarvestStream], ...]]
@@ -75,10 +75,10 @@ class ReportStream(DayStream):
         self._kept: Mapping[str, Any] = {}
         self._from: date | None = None
         self._first: date | None = None
-        self._gaps: list[Span] = []
+        self._gaps: list[DateRange] = []
         self._start: date | None = None
         self._first_now: date | None = None
-        self._gaps_now: list[Span] = []
+        self._gaps_now: list[DateRange] = []
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         unnamed = count()
         # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
@@ -87,19 +87,19 @@ class ReportStream(DayStream):
     # What its state says besides when it was read.
 
     @override
-    def recall(self, kept: Mapping[str, Any]) -> None:
+    def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         self._kept = kept
         self._from, self._first = (
             date.fromisoformat(kept[name]) if name in kept else None for name in ("from", "first")
         )
-        self._gaps = [Span.of(ends) for ends in kept.get("gaps", ())]
+        self._gaps = [DateRange.of(ends) for ends in kept.get("gaps", ())]
         for currency, text in kept.get("subjects", {}).items():
             for number in unpacked(text):
                 id_, day = divmod(number, DAYS)
                 self._subjects.setdefault(date.fromordinal(day), set()).add((id_, currency))
 
     @override
-    def keep(self, progress: StreamProgress) -> Mapping[str, Any]:
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         numbers: dict[str, list[int]] = {}
         for day, subjects in list(self._subjects.items()):  # slices that end meanwhile add to it
             for id_, currency in subjects:
@@ -119,14 +119,14 @@ class ReportStream(DayStream):
         kind, before = self._client.settings.report_period, str(self._kept.get("period"))
         if kind != "week":
             return Calendar(kind)
-        with self._client.gate.entered():
+        with self._client.slots.slot():
             day = self._account.company().get("week_start_day") or before.removeprefix("week from ")
         return Calendar(kind, day if day in WEEK_DAYS else WEEK_DAYS[0])
 
     # Which periods are read.
 
     @override
-    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         periods: list[Period] = []
         try:
             self._check_settings()
@@ -135,7 +135,7 @@ class ReportStream(DayStream):
         finally:
             self._client.report_plan.add(self.name, len(periods))
         for period in periods:
-            yield {**{name: end.replace("-", "") for name, end in Span(*period).params.items()}, "period": period}
+            yield {**{name: end.replace("-", "") for name, end in DateRange(*period).params.items()}, "period": period}
 
     def _check_settings(self) -> None:
         """Raises a config `HarvestError` where rows of before and rows to come cannot stand in one table."""
@@ -164,42 +164,42 @@ class ReportStream(DayStream):
         unread = self._unread(today, was_read=read_on is not None)
         left_out = self._left_out(unread, today, is_likely=read_on is not None)
         first = self._start or self._first_now or settled
-        for span in common(missing(left_out), [Span(first, today)]):
+        for span in common(missing(left_out), [DateRange(first, today)]):
             for period in self._calendar.periods(span.first or first, span.last or today):
                 is_settled = period.last < settled and not any(span.covers(*period) for span in unread)
                 is_done = period.last < done_before and any(span.covers(*period) for span in progress.bookmark.spans)
                 if not (is_settled or is_done):
                     yield period
 
-    def _unread(self, today: date, *, was_read: bool) -> list[Span]:
+    def _unread(self, today: date, *, was_read: bool) -> list[DateRange]:
         """The days for which no report was ever read, from the start date on; without those that may still change."""
         until, read_from = self._calendar.period_of(today).first, self._from or self._first
         if not was_read:
             until = self._may_change_from(today) if self._start else until
-            return common([Span(self._start)], [Span(None, until - DAY)])
+            return common([DateRange(self._start)], [DateRange(None, until - DAY)])
         if read_from is None:  # read by another connector, which does not say from when on
             return []
-        before = [Span(None, read_from - DAY)] if read_from > date.min else []
-        return common([Span(self._start)], [*before, *self._gaps])
+        before = [DateRange(None, read_from - DAY)] if read_from > date.min else []
+        return common([DateRange(self._start)], [*before, *self._gaps])
 
     def _may_change_from(self, today: date) -> date:
         """The first day of the periods that are read in each sync."""
         return self._calendar.period_of(today - self._lookback).first
 
-    def _left_out(self, unread: list[Span], today: date, *, is_likely: bool) -> list[Span]:
+    def _left_out(self, unread: list[DateRange], today: date, *, is_likely: bool) -> list[DateRange]:
         """Those of the unread days, from the first entry on, for which there is nothing to report."""
-        delivered = [Span(*self._calendar.period_of(day)) for day in self._subjects]
+        delivered = [DateRange(*self._calendar.period_of(day)) for day in self._subjects]
         found = common(self._without_entries(unread, is_likely=is_likely), missing(delivered))
         before = [gap for gap in found if gap.first is None]
         if self._start is None and (unread or self._first):
             self._first_now = before[0].last + DAY if before and before[0].last else date.min
-        found = common(found, missing(before), [Span(None, self._may_change_from(today) - DAY)])
+        found = common(found, missing(before), [DateRange(None, self._may_change_from(today) - DAY)])
         if self.lists_idle_subjects:
             found = [gap for gap in found if is_long(gap, self._calendar)]
         self._gaps_now = found
         return found
 
-    def _without_entries(self, days: list[Span], *, is_likely: bool) -> list[Span]:
+    def _without_entries(self, days: list[DateRange], *, is_likely: bool) -> list[DateRange]:
         found, refusals = [], []
         for kind in self.counts if days else ():
             find = partial(self._gaps_of, kind, days, is_likely=is_likely)
@@ -213,30 +213,30 @@ class ReportStream(DayStream):
             raise refusals[0]
         return common(*found) if found else []
 
-    def _gaps_of(self, counted: type[HarvestStream], days: list[Span], *, is_likely: bool) -> list[Span]:
+    def _gaps_of(self, counted: type[HarvestStream], days: list[DateRange], *, is_likely: bool) -> list[DateRange]:
         count = partial(self._count, self.sibling(counted))
         return [gap for span in days for gap in gaps(span, self._calendar, count, is_likely=is_likely)]
 
-    def _count(self, source: HarvestStream, days: Span) -> int:
+    def _count(self, source: HarvestStream, days: DateRange) -> int:
         """How many entries a list has in those days: 0 only where that is certain."""
         url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
-        with self._client.gate.entered(), self._account.explained(self.place):
+        with self._client.slots.slot(), self._account.explained(self.place):
             page = self._client.get(url, self.place, read=source.list_reader.read_page)
         return max(len(page.rows), page.entries or 0)
 
     @override
-    def finished_slice(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        progress.finished_span(progress.bookmark.began or began, Span(*stream_slice["period"]))
+    def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
+        progress.finished_span(progress.bookmark.began or began, DateRange(*stream_slice["period"]))
 
     @override
-    def reached(self, progress: StreamProgress, began: datetime) -> Bookmark:
+    def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
         began = progress.bookmark.began or began
         changeable = self.today(began) - self._lookback
         self._subjects = {
             day: of for day, of in self._subjects.items() if self._calendar.period_of(day).last >= changeable
         }
-        return Bookmark(cursor=began)
+        return StreamState(cursor=began)
 
     # How a report is asked for, and what its rows become.
 
@@ -253,7 +253,7 @@ class ReportStream(DayStream):
         return params
 
     @override
-    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         period: Period = stream_slice["period"]
         days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
         rows: dict[tuple[int, str], Row] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from itertools import islice
 
-from source_harvest.state.date_range import Span
+from source_harvest.state.date_range import DateRange
 from source_harvest.stream_types.report_periods import Calendar
 
 # Harvest began in 2006. Entries of before were imported or mistyped; earlier days are searched only if there are any.
@@ -20,7 +20,9 @@ PERIODS = 50
 TWO_YEARS = timedelta(days=729)
 
 
-def gaps(span: Span, calendar: Calendar, count: Callable[[Span], int], *, is_likely: bool = False) -> list[Span]:
+def gaps(
+    span: DateRange, calendar: Calendar, count: Callable[[DateRange], int], *, is_likely: bool = False
+) -> list[DateRange]:
     """The days of a span before its first entry, and the long gaps after that.
 
     Spans begin and end with a period; the one that is searched may have no beginning. `count` asks Harvest how many
@@ -31,7 +33,7 @@ def gaps(span: Span, calendar: Calendar, count: Callable[[Span], int], *, is_lik
     return [gap for gap in found if gap.first == span.first or not count(gap)]
 
 
-def is_long(gap: Span, calendar: Calendar) -> bool:
+def is_long(gap: DateRange, calendar: Calendar) -> bool:
     """Whether a gap is worth a request in each later sync."""
     return (gap.last or date.max) >= _long_until(gap.first or date.min, calendar)
 
@@ -49,7 +51,7 @@ class _Search:
     Days are ordinals here, because there is no date before the first.
     """
 
-    def __init__(self, span: Span, calendar: Calendar, count: Callable[[Span], int]) -> None:
+    def __init__(self, span: DateRange, calendar: Calendar, count: Callable[[DateRange], int]) -> None:
         self._span = span
         self._calendar = calendar
         self._count = count
@@ -57,20 +59,20 @@ class _Search:
         self._end = (span.last or date.max).toordinal()
         self._counts = {self._begin - 1: 0}
 
-    def gaps(self, *, is_likely: bool) -> Iterator[Span]:
+    def gaps(self, *, is_likely: bool) -> Iterator[DateRange]:
         """The gap before the first entry, where there is one, and the long ones after it, in their order."""
         if is_likely:
             self._ask(self._end)
         first, day = self._first_period()
         if first > self._begin:
-            yield Span(self._span.first, date.fromordinal(first - 1))
+            yield DateRange(self._span.first, date.fromordinal(first - 1))
         while day < self._end:
             entries = self._counts[day]
             without, with_more = self._bounds(entries + 1)
             long_until = _long_until(date.fromordinal(day + 1), self._calendar).toordinal()
             if without >= long_until:
                 before, (first, last) = self._period_of(entries)[1], self._period_of(entries + 1)
-                yield Span(date.fromordinal(min(before, day) + 1), date.fromordinal(first - 1))
+                yield DateRange(date.fromordinal(min(before, day) + 1), date.fromordinal(first - 1))
                 day = last
             elif with_more > long_until and (without > day or self._is_single(day)):
                 self._ask(long_until)
@@ -129,7 +131,7 @@ class _Search:
         """How many entries there are up to the end of the period that has that day; asked once."""
         last = self._last_of_period(day)
         if last not in self._counts:
-            self._counts[last] = self._count(Span(self._span.first, date.fromordinal(last)))
+            self._counts[last] = self._count(DateRange(self._span.first, date.fromordinal(last)))
         return self._counts[last]
 
     def _last_of_period(self, day: int) -> int:

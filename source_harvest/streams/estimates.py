@@ -2,7 +2,7 @@
 
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.embedded import EmbeddedStream
-from source_harvest.stream_types.per_parent import ChildStream
+from source_harvest.stream_types.per_parent import ChangedParentsStream
 
 
 class Estimates(HarvestStream):
@@ -33,7 +33,7 @@ class EstimateLineItems(EmbeddedStream):
     foreign_keys = {"estimate_id": "estimates"}
 
 
-class EstimateMessages(ChildStream):
+class EstimateMessages(ChangedParentsStream):
     """A message that was sent about an estimate, or an event in its life.
 
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-messages/

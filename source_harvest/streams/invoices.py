@@ -2,7 +2,7 @@
 
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.embedded import EmbeddedStream
-from source_harvest.stream_types.per_parent import ChildStream
+from source_harvest.stream_types.per_parent import ChangedParentsStream
 
 
 class Invoices(HarvestStream):
@@ -36,7 +36,7 @@ class InvoiceLineItems(EmbeddedStream):
     foreign_keys = {"invoice_id": "invoices", "project_id": "projects"}
 
 
-class InvoiceMessages(ChildStream):
+class InvoiceMessages(ChangedParentsStream):
     """A message that was sent about an invoice, or an event in its life.
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-messages/
@@ -49,7 +49,7 @@ class InvoiceMessages(ChildStream):
     foreign_keys = {"invoice_id": "invoices"}
 
 
-class InvoicePayments(ChildStream):
+class InvoicePayments(ChangedParentsStream):
     """A payment towards an invoice.
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-payments/

@@ -54,7 +54,7 @@ class UserProjects(JoinedStream):
 
     @classmethod
     @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
         return (ProjectUsers, Projects, Users)
 
     @override
@@ -90,7 +90,7 @@ class UserProjectTasks(JoinedStream):
 
     @classmethod
     @override
-    def lists(cls) -> tuple[type[HarvestStream], ...]:
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
         return (ProjectUsers, ProjectTasks)
 
     @override

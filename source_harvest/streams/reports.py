@@ -158,12 +158,12 @@ class ProjectBudget(DayStream):
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
     @override
-    def slices(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         self._client.report_plan.add(self.name, 1)
         yield {}
 
     @override
-    def read_slice(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         day = None
         for page in self.list_reader.new_pages(stream_slice):
             day = day or self.today(page.moment).isoformat()

@@ -8,7 +8,7 @@ from typing_extensions import override
 from source_harvest.api.list_reader import Slice
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
-from source_harvest.stream_types.per_parent import BelowEachParent
+from source_harvest.stream_types.per_parent import PerParentStream
 
 
 class Users(HarvestStream):
@@ -33,7 +33,7 @@ class Users(HarvestStream):
     }
 
 
-class _BelowEachUser(BelowEachParent):
+class _PerUserList(PerParentStream):
     """What Harvest lists for one user at a time, without saying for whom."""
 
     parent = Users
@@ -46,7 +46,7 @@ class _BelowEachUser(BelowEachParent):
         return {self.parent_key: user["id"]}
 
 
-class BillableRates(_BelowEachUser):
+class BillableRates(_PerUserList):
     """What an hour of a user's is billed at, from a day on and up to another.
 
     https://help.getharvest.com/api-v2/users-api/users/billable-rates/
@@ -58,7 +58,7 @@ class BillableRates(_BelowEachUser):
     below_parent = "billable_rates"
 
 
-class CostRates(_BelowEachUser):
+class CostRates(_PerUserList):
     """What an hour of a user's costs the company, from a day on and up to another.
 
     https://help.getharvest.com/api-v2/users-api/users/cost-rates/
@@ -68,7 +68,7 @@ class CostRates(_BelowEachUser):
     below_parent = "cost_rates"
 
 
-class Teammates(_BelowEachUser):
+class Teammates(_PerUserList):
     """A user whom a manager manages.
 
     https://help.getharvest.com/api-v2/users-api/users/teammates/

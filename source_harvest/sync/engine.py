@@ -29,7 +29,7 @@ from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_harvest.api.logs import quiet
-from source_harvest.api.request_slots import PATIENT_AT_ONCE, Gate
+from source_harvest.api.request_slots import LONG_SLOTS, RequestSlots
 from source_harvest.errors import HarvestError
 from source_harvest.state.deletion_tracker import DeletionTracker
 from source_harvest.state.progress import State, StreamProgress
@@ -37,22 +37,22 @@ from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
 from source_harvest.stream_types.per_user import SignedInUser
 from source_harvest.sync.partitions import StreamPartitions, UnknownStream
-from source_harvest.sync.shared_list import Listing
+from source_harvest.sync.shared_list import SharedList
 from source_harvest.sync.stream_run import StreamRun
 
 # Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
 QUEUE_SIZE = 200
 
-Listings = dict[type[HarvestStream], Listing]
+SharedLists = dict[type[HarvestStream], SharedList]
 """Each under the stream whose list it reads."""
 
 
 class Engine:
     """Runs one sync, with at most `num_workers` lists being read at once."""
 
-    def __init__(self, num_workers: int, gate: Gate, logger: logging.Logger) -> None:
+    def __init__(self, num_workers: int, slots: RequestSlots, logger: logging.Logger) -> None:
         self._num_workers = num_workers
-        self._gate = gate
+        self._slots = slots
         self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
 
@@ -74,14 +74,14 @@ class Engine:
             raise _summary(failures, count) if failures else error from error
         except BaseException:
             # The workers would wait for ever for room in a queue that nobody empties.
-            self._gate.close()
+            self._slots.close()
             Thread(target=_drain, args=(self._queue,), daemon=True).start()
             raise
 
     def _source(self, stream_count: int) -> ConcurrentSource:
         # Beside those that read, each stream has a thread of its own, which mostly waits for lists.
         return ConcurrentSource.create(
-            num_workers=self._num_workers + stream_count + PATIENT_AT_ONCE,
+            num_workers=self._num_workers + stream_count + LONG_SLOTS,
             initial_number_of_partitions_to_generate=stream_count,
             logger=self._logger,
             slice_logger=DebugSliceLogger(),
@@ -103,10 +103,10 @@ class Engine:
             run.connect(
                 *(partial(emit, stream.name) for emit in emits), tracker=tracker if stream.name in names else None
             )
-            lists = [listings[source] for source in stream.lists()]
-            whole_lists = [whole[source] for source in stream.lists()]
+            lists = [listings[source] for source in stream.source_lists()]
+            whole_lists = [whole[source] for source in stream.source_lists()]
             yield DefaultStream(
-                partition_generator=StreamPartitions(run, lists, whole_lists, self._gate),
+                partition_generator=StreamPartitions(run, lists, whole_lists, self._slots),
                 name=stream.name,
                 json_schema=stream.get_json_schema,
                 primary_key=stream.key_columns,
@@ -126,13 +126,13 @@ class Engine:
             cursor=FinalStateCursor(name, None, NoopMessageRepository()),
         )
 
-    def _listings(self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False) -> Listings:
+    def _listings(self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False) -> SharedLists:
         runs_of: dict[type[HarvestStream], list[StreamRun]] = {}
         for run in runs:
-            for source in run.stream.lists():
+            for source in run.stream.source_lists():
                 runs_of.setdefault(source, []).append(run)
         return {
-            source: Listing(sharing[0].stream.sibling(source), sharing, self._gate, tracker, whole=whole)
+            source: SharedList(sharing[0].stream.sibling(source), sharing, self._slots, tracker, whole=whole)
             for source, sharing in runs_of.items()
         }
 

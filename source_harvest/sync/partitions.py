@@ -13,10 +13,10 @@ from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.request_slots import Gate
-from source_harvest.errors import HarvestError, as_documented, brief, config_error
-from source_harvest.state.date_range import Piece
-from source_harvest.sync.shared_list import Listing
+from source_harvest.api.request_slots import RequestSlots
+from source_harvest.errors import HarvestError, config_error, redacted, schema_errors
+from source_harvest.state.date_range import ListSlice
+from source_harvest.sync.shared_list import SharedList
 from source_harvest.sync.stream_run import StreamRun
 
 
@@ -27,11 +27,13 @@ class ReportedError(Exception):
 class StreamPartitions(PartitionGenerator):
     """Announces a stream's partitions: the pieces of lists that no other stream reads for it, and then its slices."""
 
-    def __init__(self, run: StreamRun, lists: list[Listing], whole_lists: list[Listing], gate: Gate) -> None:
+    def __init__(
+        self, run: StreamRun, lists: list[SharedList], whole_lists: list[SharedList], slots: RequestSlots
+    ) -> None:
         self._run = run
         self._lists = lists
         self._whole_lists = whole_lists
-        self._gate = gate
+        self._slots = slots
 
     @override
     def generate(self) -> Iterator[Partition]:
@@ -44,19 +46,19 @@ class StreamPartitions(PartitionGenerator):
                     yield from self._read(lists)
         except ReportedError:
             return
-        with as_documented(stream.place):
-            slices = list(stream.slices(run.progress, began))
+        with schema_errors(stream.place):
+            slices = list(stream.partitions(run.progress, began))
         stream.odd_rows.check()
         for number, stream_slice in enumerate(slices):
             if run.is_given_up:
                 return
-            partition = SlicePartition(run, stream_slice, began, self._gate)
+            partition = SlicePartition(run, stream_slice, began, self._slots)
             yield self._announced(partition)
             if number == 0 and stream.waits_long:  # it tells whether the others may be read at all
-                self._gate.wait(partition.is_over)
+                self._slots.wait(partition.is_over)
         run.finish(began)
 
-    def _read(self, lists: list[Listing]) -> Generator[Partition, None, datetime]:
+    def _read(self, lists: list[SharedList]) -> Generator[Partition, None, datetime]:
         """The pieces of those lists that are not read yet; returns when the reading of all of them began."""
         own = [listing for listing in lists if listing.claim()]
         for listing in own:
@@ -74,8 +76,8 @@ class StreamPartitions(PartitionGenerator):
         self._run.requests_of_others += sum(listing.requests for listing in own)
         return min(began)
 
-    def _pieces(self, listing: Listing, own: list[Listing]) -> list[Piece]:
-        """As `Listing.pieces`; where that fails, nobody waits for those lists any more."""
+    def _pieces(self, listing: SharedList, own: list[SharedList]) -> list[ListSlice]:
+        """As `SharedList.pieces`; where that fails, nobody waits for those lists any more."""
         try:
             return listing.pieces()
         except Exception as error:
@@ -83,9 +85,9 @@ class StreamPartitions(PartitionGenerator):
                 claimed.fail(error)
             raise
 
-    def _partitions(self, listing: Listing, pieces: Iterable[Piece]) -> Iterator[Partition]:
+    def _partitions(self, listing: SharedList, pieces: Iterable[ListSlice]) -> Iterator[Partition]:
         for piece in pieces:
-            yield self._announced(ListPartition(self._run, listing, piece, self._gate))
+            yield self._announced(ListPartition(self._run, listing, piece, self._slots))
 
     def _announced(self, partition: Partition) -> Partition:
         self._run.announce()
@@ -101,7 +103,7 @@ class UnknownStream(PartitionGenerator):
     @override
     def generate(self) -> Iterator[Partition]:
         raise config_error(
-            f'The catalog asks for a stream "{brief(self._name)}", which this connector does not have. '
+            f'The catalog asks for a stream "{redacted(self._name)}", which this connector does not have. '
             "Refresh the schema of the connection, or take the stream out of it."
         )
 
@@ -133,8 +135,8 @@ class ReaderPartition(Partition):
 class ListPartition(ReaderPartition):
     """A piece of a list, read for all the streams that are made of it."""
 
-    def __init__(self, run: StreamRun, listing: Listing, piece: Piece, gate: Gate) -> None:
-        super().__init__(run, gate.entered())
+    def __init__(self, run: StreamRun, listing: SharedList, piece: ListSlice, slots: RequestSlots) -> None:
+        super().__init__(run, slots.slot())
         self._listing = listing
         self._piece = piece
 
@@ -151,8 +153,8 @@ class ListPartition(ReaderPartition):
 class SlicePartition(ReaderPartition):
     """A slice of a stream."""
 
-    def __init__(self, run: StreamRun, stream_slice: Slice, began: datetime, gate: Gate) -> None:
-        super().__init__(run, gate.patiently() if run.stream.waits_long else gate.entered())
+    def __init__(self, run: StreamRun, stream_slice: Slice, began: datetime, slots: RequestSlots) -> None:
+        super().__init__(run, slots.long_slot() if run.stream.waits_long else slots.slot())
         self._slice = stream_slice
         self._began = began
         self.is_over = Event()
@@ -171,8 +173,8 @@ class SlicePartition(ReaderPartition):
                 return
             count, started = 0, time.monotonic()
             try:
-                with as_documented(stream.place):
-                    for row in stream.read_slice(self._slice):
+                with schema_errors(stream.place):
+                    for row in stream.read_partition(self._slice):
                         if record := run.record(row):
                             count += 1
                             yield record
@@ -182,4 +184,4 @@ class SlicePartition(ReaderPartition):
                     raise
                 return  # the partition that told it keeps the stream from being complete
             run.succeeded(count)
-            stream.finished_slice(self._slice, run.progress, self._began)
+            stream.partition_done(self._slice, run.progress, self._began)

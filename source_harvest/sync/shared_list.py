@@ -12,9 +12,18 @@ from threading import Event, Lock
 from airbyte_cdk.sources.types import Record
 
 from source_harvest.api.pages import Page, Row
-from source_harvest.api.request_slots import Gate, SyncGivenUpError
-from source_harvest.errors import HarvestError, as_documented, config_error
-from source_harvest.state.date_range import ALL_DAYS, PAGES_PER_SPAN, SPANS_PER_LIST, Piece, Span, cut, merged, missing
+from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
+from source_harvest.errors import HarvestError, config_error, schema_errors
+from source_harvest.state.date_range import (
+    ALL_DAYS,
+    PAGES_PER_SPAN,
+    SPANS_PER_LIST,
+    DateRange,
+    ListSlice,
+    cut,
+    merged,
+    missing,
+)
 from source_harvest.state.deletion_tracker import DeletionTracker
 from source_harvest.state.stream_state import timestamp
 from source_harvest.stream_types.base import HarvestStream
@@ -26,7 +35,7 @@ logger = logging.getLogger("airbyte")
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-class Listing:
+class SharedList:
     """The reading of one list, in pieces. No page is kept: each is handed to all runs and forgotten.
 
     The first read of a list that has a business date is cut into spans of days while it turns out to be long. Each
@@ -41,7 +50,7 @@ class Listing:
         self,
         source: HarvestStream,
         runs: list[StreamRun],
-        gate: Gate,
+        slots: RequestSlots,
         tracker: DeletionTracker | None = None,
         *,
         whole: bool = False,
@@ -49,7 +58,7 @@ class Listing:
         """`whole`: all of the list, whatever its runs need. The `tracker` is told of all that it has."""
         self._source = source
         self._runs = runs
-        self._gate = gate
+        self._slots = slots
         self._whole = whole
         self._tracker = None if whole else tracker
         self._since: str | None = None
@@ -60,7 +69,7 @@ class Listing:
         self._over = Event()
         self._error: Exception | None = None
         self._began: datetime | None = None
-        self._more: SimpleQueue[Piece | None] = SimpleQueue()
+        self._more: SimpleQueue[ListSlice | None] = SimpleQueue()
         self._unread = 0
         self._is_resumed = False
         self._catch_up_since: str | None = None
@@ -87,7 +96,7 @@ class Listing:
             is_first, self._is_claimed = not self._is_claimed, True
         return is_first
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[ListSlice]:
         """What is known from the start to be read."""
         self._since = self._needed()
         in_spans = [run for run in self._runs if run.stream.takes_at_once]
@@ -99,17 +108,17 @@ class Listing:
         if self._is_resumed:
             self._began = min(began)
             self._catch_up_since = min([timestamp(self._began - self._source.overlap), *filter(None, others)])
-            pieces = [Piece(span) for span in self._go_on(unfinished, self._began)]
+            pieces = [ListSlice(span) for span in self._go_on(unfinished, self._began)]
             self._must_catch_up = bool(pieces)
         else:
-            pieces = [Piece()]
+            pieces = [ListSlice()]
             for run in in_spans:
                 run.progress.forget_spans()
         pieces = pieces or [self._changes()]
         self._unread = len(pieces)
         return pieces
 
-    def _go_on(self, runs: list[StreamRun], began: datetime) -> list[Span]:
+    def _go_on(self, runs: list[StreamRun], began: datetime) -> list[DateRange]:
         """The days that not all of the runs delivered. What was counted holds where they agree on the others."""
         gaps = merged(gap for run in runs for gap in missing(run.progress.bookmark.spans))
         done = missing(gaps)
@@ -122,13 +131,13 @@ class Listing:
             run.progress.go_on(began, done, self._announced, self._found)
         return gaps
 
-    def more_pieces(self) -> Iterator[Piece]:
+    def more_pieces(self) -> Iterator[ListSlice]:
         """What turns out to be left, until there will be no more."""
         while True:
             try:
                 piece = self._more.get(timeout=1)
             except Empty:
-                self._gate.check()
+                self._slots.check()
                 continue
             if piece is None:
                 return
@@ -137,11 +146,11 @@ class Listing:
     def wait(self) -> datetime:
         """Waits until the list has been read; returns when that began, by Harvest's clock.
 
-        Raises what reading it raised, or `SyncGivenUpError`.
+        Raises what reading it raised, or `SyncAbortedError`.
         """
-        self._gate.wait(self._over)
+        self._slots.wait(self._over)
         if self._began is None or self._error:
-            raise self._error or SyncGivenUpError
+            raise self._error or SyncAbortedError
         return self._began
 
     def fail(self, error: Exception) -> None:
@@ -149,14 +158,14 @@ class Listing:
         self._error = error
         self._over.set()
 
-    def read(self, piece: Piece) -> Iterator[Record]:
+    def read(self, piece: ListSlice) -> Iterator[Record]:
         """The records that the pages of a piece yield at once, of whichever stream.
 
         Raises `HarvestError`; whoever waits for the list then gets the same.
         """
         try:
             if self._error is None:
-                with as_documented(self._source.place):
+                with schema_errors(self._source.place):
                     yield from self._read(piece)
         except Exception as error:
             self._error = error
@@ -164,13 +173,13 @@ class Listing:
         finally:
             self._settle()
 
-    def _read(self, piece: Piece) -> Iterator[Record]:
+    def _read(self, piece: ListSlice) -> Iterator[Record]:
         since = piece.changed_since or self._since
         is_first, found = True, 0
         for page in self._source.list_reader.complete_pages(
             {"updated_since": since, **piece.span.params}, self._doubts.set
         ):
-            self._gate.check()
+            self._slots.check()
             if self._began is None:
                 self._look_at(page)
                 if self._since != since:
@@ -186,24 +195,24 @@ class Listing:
             yield from self._records(page.rows)
         self._finished(piece, found)
 
-    def _read_newest(self, page: Page, done: Span | None, rest: list[Span]) -> Iterator[Record]:
+    def _read_newest(self, page: Page, done: DateRange | None, rest: list[DateRange]) -> Iterator[Record]:
         """The days that the first page of a long span holds for certain; the rest of it will be read in pieces."""
         if done:
             rows = [row for row in page.rows if (self._day(row) or date.min) >= (done.first or date.min)]
             found = self._count(rows)
             yield from self._records(rows)
-            self._finished(Piece(done), found)
+            self._finished(ListSlice(done), found)
         self._must_catch_up = True
-        self._put_off([Piece(part) for part in rest])
+        self._put_off([ListSlice(part) for part in rest])
 
-    def _put_off(self, pieces: list[Piece]) -> None:
+    def _put_off(self, pieces: list[ListSlice]) -> None:
         """They will be read by whoever is free."""
         with self._lock:
             self._unread += len(pieces)
         for piece in pieces:
             self._more.put(piece)
 
-    def _cut(self, piece: Piece, page: Page) -> tuple[Span | None, list[Span]]:
+    def _cut(self, piece: ListSlice, page: Page) -> tuple[DateRange | None, list[DateRange]]:
         """As `spans.cut`; no parts where a span is better read page by page, or its page is not newest first."""
         is_read_whole = self._is_counted or any(run.progress.is_first_read for run in self._runs)
         if not (is_read_whole and self._source.business_date and page.entries and page.rows):
@@ -245,7 +254,7 @@ class Listing:
         for run in self._runs:
             stream = run.stream
             if self._whole:
-                stream.take_whole(type(self._source), rows)
+                stream.add_whole_list(type(self._source), rows)
                 continue
             yield from self._records_of(run, rows)
 
@@ -253,8 +262,8 @@ class Listing:
         """The records of one run. What is at odds in them fails its stream, and neither the list nor another."""
         stream, count = run.stream, 0
         try:
-            with as_documented(stream.place):
-                for row in stream.take(type(self._source), rows, run.progress):
+            with schema_errors(stream.place):
+                for row in stream.records_from(type(self._source), rows, run.progress):
                     if record := run.record(row):
                         count += 1
                         yield record
@@ -288,7 +297,7 @@ class Listing:
                 run.progress.start_anew()
         self._since = self._needed()
 
-    def _finished(self, piece: Piece, found: int) -> None:
+    def _finished(self, piece: ListSlice, found: int) -> None:
         """A piece was read to its end; where it is not the whole list, that is worth remembering."""
         with self._lock:
             self._found += found
@@ -313,7 +322,7 @@ class Listing:
         self._more.put(None)
         self._over.set()
 
-    def _owed(self) -> Piece | None:
+    def _owed(self) -> ListSlice | None:
         """What is to be read after all else: first what changed meanwhile, and then the list as one, if it must be."""
         if self._must_catch_up:
             self._must_catch_up = False
@@ -329,14 +338,14 @@ class Listing:
                 ),
             )
             self._doubts.clear()
-            return Piece(as_one=True)
+            return ListSlice(as_one=True)
         return None
 
-    def _changes(self) -> Piece:
+    def _changes(self) -> ListSlice:
         """What changed since the read began, in whichever attempt."""
         if self._began is None:
-            raise SyncGivenUpError
-        return Piece(changed_since=self._catch_up_since or timestamp(self._began - self._source.overlap))
+            raise SyncAbortedError
+        return ListSlice(changed_since=self._catch_up_since or timestamp(self._began - self._source.overlap))
 
     @property
     def _tolerance(self) -> timedelta:

@@ -16,7 +16,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
-from source_harvest.errors import HarvestError, TriesUsedUpError, brief
+from source_harvest.errors import HarvestError, TriesUsedUpError, redacted
 from source_harvest.state.deletion_tracker import DeletionTracker
 from source_harvest.state.progress import State, StreamProgress
 from source_harvest.stream_types.odd_rows import OddRowsError
@@ -88,7 +88,7 @@ class StreamRun(Cursor):
     def _leave_out(self, row: Row, reason: Exception) -> None:
         key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
         message = (
-            f"A row of {self.stream.name} ({brief(key)}) cannot be written as JSON ({reason}) and is left out, so the "
+            f"A row of {self.stream.name} ({redacted(key)}) cannot be written as JSON ({reason}) and is left out, so the "
             "stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect the stream."
         )
         with self._lock:
@@ -144,7 +144,7 @@ class StreamRun(Cursor):
     def finish(self, began: datetime) -> None:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
         with self._partitions_lock:
-            self._final = lambda: self.progress.state(self.stream.reached(self.progress, began))
+            self._final = lambda: self.progress.state(self.stream.final_state(self.progress, began))
             self._emit_if_complete()
 
     def _emit_checkpoint(self, state: State) -> None:

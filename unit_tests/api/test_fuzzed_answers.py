@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from emulator import Harvest
 from source_harvest.stream_types.base import HarvestStream
-from source_harvest.stream_types.per_parent import BelowEachParent
+from source_harvest.stream_types.per_parent import PerParentStream
 from source_harvest.streams import STREAMS
 from testing.comparisons import held
 from testing.expected_reports import Row
@@ -39,18 +39,20 @@ class Answer:
 
 
 def fed_by(source: type[HarvestStream]) -> tuple[str, ...]:
-    streams = (stream for stream in STREAMS if source in stream.lists() and not issubclass(stream, BelowEachParent))
+    streams = (
+        stream for stream in STREAMS if source in stream.source_lists() and not issubclass(stream, PerParentStream)
+    )
     return tuple(map(stream_name, streams))
 
 
 def answers() -> Iterator[tuple[str, Answer]]:
     for name, stream in STREAM_OF.items():
-        if issubclass(stream, BelowEachParent):
+        if issubclass(stream, PerParentStream):
             yield name, Answer(f"/{stream.below_parent}$", name, (name,), stream_name(stream.parent))
-        elif stream.lists() == (stream,) and stream.list_key is not None:
+        elif stream.source_lists() == (stream,) and stream.list_key is not None:
             key = stream.resource or name
             yield name, Answer(f"/v2/{key}$", key, fed_by(stream))
-            children = tuple(n for n, s in STREAM_OF.items() if issubclass(s, BelowEachParent) and s.parent is stream)
+            children = tuple(n for n, s in STREAM_OF.items() if issubclass(s, PerParentStream) and s.parent is stream)
             if children:
                 yield f"{name} as parents", Answer(f"/v2/{key}$", key, children)
 

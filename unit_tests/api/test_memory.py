@@ -8,7 +8,7 @@ import pytest
 
 from source_harvest.api import request_slots, session
 from source_harvest.api.memory import MemoryHold, MemoryLimit
-from source_harvest.api.request_slots import Gate, SyncGivenUpError
+from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
 from source_harvest.sync import engine
 from testing.in_process import sync
 from testing.raw_server import RawServer, Request
@@ -64,20 +64,20 @@ def test_who_holds_little_never_waits() -> None:
 
 
 def test_a_sync_that_is_given_up_ends_the_wait() -> None:
-    gate = Gate(1)
+    gate = RequestSlots(1)
     MemoryHold(gate.bodies).take(1_000_000_000)
     waiting = MemoryHold(gate.bodies)
     ended = Event()
 
     def wait() -> None:
-        with pytest.raises(SyncGivenUpError):
+        with pytest.raises(SyncAbortedError):
             waiting.take(1_000_000_000)
         ended.set()
 
     Thread(target=wait, daemon=True).start()
     gate.close()
     assert ended.wait(LONGEST_WAIT)
-    with pytest.raises(SyncGivenUpError):
+    with pytest.raises(SyncAbortedError):
         MemoryHold(gate.bodies).take(1)
 
 
@@ -90,9 +90,9 @@ class Live:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.most_rows = self.most_bytes = 0
-        self._answers: list[weakref.ref[session.Answer]] = []
+        self._answers: list[weakref.ref[session.JsonResponse]] = []
         self._lists: list[weakref.ref[RowList]] = []
-        parsed, begin = session.parsed, session.Answer.__init__
+        parsed, begin = session.parsed, session.JsonResponse.__init__
 
         def seen(content: bytes, charset: str | None) -> tuple[Any, bool]:
             body, is_mended = parsed(content, charset)
@@ -102,12 +102,12 @@ class Live:
             self._look()
             return body, is_mended
 
-        def begun(answer: session.Answer) -> None:
+        def begun(answer: session.JsonResponse) -> None:
             begin(answer)
             self._answers.append(weakref.ref(answer))
 
         monkeypatch.setattr(session, "parsed", seen)
-        monkeypatch.setattr(session.Answer, "__init__", begun)
+        monkeypatch.setattr(session.JsonResponse, "__init__", begun)
 
     def _look(self) -> None:
         lists = [rows for ref in self._lists if (rows := ref()) is not None]

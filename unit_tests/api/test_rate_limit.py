@@ -11,7 +11,7 @@ import requests
 
 from emulator import Harvest
 from source_harvest.api import rate_limit
-from source_harvest.api.request_slots import Gate
+from source_harvest.api.request_slots import RequestSlots
 from testing.in_process import sync
 from testing.streams import LISTS, WHOLE
 
@@ -78,7 +78,7 @@ def test_all_lists_together_keep_the_limit(
 @pytest.mark.parametrize(("path", "limit"), [("/v2/clients", "_general"), ("/v2/reports/time/clients", "reports")])
 @pytest.mark.parametrize("query", ["", "?from=20240101&to=20241231", "?next=/reports/"])
 def test_reports_have_a_limit_of_their_own(path: str, limit: str, query: str) -> None:
-    session = rate_limit.PatientSession(share=1, gate=Gate(1), connections=1)
+    session = rate_limit.HarvestSession(share=1, slots=RequestSlots(1), connections=1)
     request = requests.Request("GET", f"https://api.harvestapp.com{path}{query}").prepare()
     assert session.limit_for(request) is getattr(session, limit)
 
@@ -134,8 +134,8 @@ def test_an_answer_ends_the_wait_for_a_request_that_may_arrive_late(
 def test_who_is_let_in_after_a_429_waits_all_the_same(
     harvest: Harvest, config: dict[str, Any], naps: list[float]
 ) -> None:
-    gate = Gate(1)
-    session = rate_limit.PatientSession(share=1, gate=gate, connections=1)
+    gate = RequestSlots(1)
+    session = rate_limit.HarvestSession(share=1, slots=gate, connections=1)
     request = requests.Request("GET", f"{config['api_url']}/reports/time/clients").prepare()
     sender = Thread(target=session.send, args=[request])
     refused = requests.Response()
@@ -151,16 +151,16 @@ def test_who_is_let_in_after_a_429_waits_all_the_same(
     assert 70 - BUSY < sum(naps) < 70.5
 
 
-def take_turn(limit: rate_limit.Limit) -> rate_limit.Turn:
+def take_turn(limit: rate_limit.RateLimit) -> rate_limit.Turn:
     """Of one who sends without delay."""
-    limit.wait(Gate(1))
+    limit.wait(RequestSlots(1))
     turn = limit.take()
     assert turn
     return turn
 
 
-def limit_of(allowed: int, window: float) -> rate_limit.Limit:
-    return rate_limit.Limit("limit", allowed, timedelta(seconds=window), timedelta(seconds=1), timedelta(0))
+def limit_of(allowed: int, window: float) -> rate_limit.RateLimit:
+    return rate_limit.RateLimit("limit", allowed, timedelta(seconds=window), timedelta(seconds=1), timedelta(0))
 
 
 # Before conftest.py's fixture lifts it.
@@ -172,7 +172,7 @@ def test_the_limit_is_100_requests_in_a_little_more_than_15_seconds(
 ) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
     monkeypatch.setattr(rate_limit, "REQUESTS", TRUE_REQUESTS)
-    session = rate_limit.PatientSession(share=1, gate=Gate(1), connections=1)
+    session = rate_limit.HarvestSession(share=1, slots=RequestSlots(1), connections=1)
     limit = session.limit_for(requests.Request("GET", "https://api.harvestapp.com/v2/clients").prepare())
     for _ in range(100):
         take_turn(limit)

@@ -26,8 +26,8 @@ def test_one_line_says_how_many_requests_all_reports_take_and_how_long_by_the_li
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rate_limit, "REQUESTS", 100)
-    monkeypatch.setattr("source_harvest.api.rate_limit.Limit.wait", lambda *_: None)
-    monkeypatch.setattr("source_harvest.api.rate_limit.Limit.take", lambda _: rate_limit.Turn(0.0))
+    monkeypatch.setattr("source_harvest.api.rate_limit.RateLimit.wait", lambda *_: None)
+    monkeypatch.setattr("source_harvest.api.rate_limit.RateLimit.take", lambda _: rate_limit.Turn(0.0))
     config |= {"replication_start_date": "2024-03-01", "include_fixed_fee": True}
     refused = state_of("time_team", {"period_end": "2026-01-01T00:00:00Z", "period": "year"})
     caplog.set_level(logging.INFO)
@@ -41,7 +41,7 @@ def test_one_line_says_how_many_requests_all_reports_take_and_how_long_by_the_li
 
 @pytest.mark.parametrize(("requests", "minutes"), [(1, 0), (100, 0), (101, 16), (200, 16), (201, 31), (1000, 136)])
 def test_as_many_minutes_are_told_as_the_limit_makes_it_take(requests: int, minutes: int) -> None:
-    limit = rate_limit.Limit(
+    limit = rate_limit.RateLimit(
         "limit", 100, rate_limit.REPORTS_WINDOW, rate_limit.REPORTS_SLACK, rate_limit.REPORTS_DEFAULT_WAIT
     )
     assert limit.minutes_for(requests) == minutes

@@ -17,7 +17,7 @@ from source_harvest import SourceHarvest
 from source_harvest.config import Settings
 from source_harvest.entrypoint import Entrypoint
 from source_harvest.errors import HarvestError
-from source_harvest.state.stream_state import bookmark_of
+from source_harvest.state.stream_state import parse_state
 from source_harvest.streams.clients import Clients
 from testing.configs import OAUTH, SECRET, TOKEN
 from testing.configs import settings as settings_of
@@ -131,11 +131,11 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
         return
     stream = Clients(Transport(settings_of({"credentials": TOKEN}), {"credentials": TOKEN}))
     try:
-        bookmark = bookmark_of(stream, state)
+        bookmark = parse_state(stream, state)
     except HarvestError as error:
         assert_config_error(error, 'The state of the stream "clients" cannot be read')
     else:
-        assert bookmark_of(stream, bookmark.state("updated_at")) == bookmark
+        assert parse_state(stream, bookmark.state("updated_at")) == bookmark
         assert isinstance(bookmark.since(timedelta(minutes=5)), str | None)
         assert isinstance(bookmark.children_since(timedelta(minutes=5)), str | None)
 

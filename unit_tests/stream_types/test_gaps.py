@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from source_harvest.state.date_range import DAY, Span, common, missing
+from source_harvest.state.date_range import DAY, DateRange, common, missing
 from source_harvest.stream_types.report_gaps import gaps, is_long
 from source_harvest.stream_types.report_periods import WEEK_DAYS, Calendar
 
@@ -27,16 +27,16 @@ class Entries:
 
     def __init__(self, days: list[date]) -> None:
         self.days = days
-        self.asked: list[Span] = []
+        self.asked: list[DateRange] = []
 
-    def count(self, span: Span) -> int:
+    def count(self, span: DateRange) -> int:
         self.asked.append(span)
         return sum((span.first or date.min) <= day <= (span.last or date.max) for day in self.days)
 
 
-def all_days(calendar: Calendar, start: date | None) -> Span:
+def all_days(calendar: Calendar, start: date | None) -> DateRange:
     """Those before the current period, from that of a start date on."""
-    return Span(calendar.period_of(start).first if start else None, calendar.period_of(TODAY).first - DAY)
+    return DateRange(calendar.period_of(start).first if start else None, calendar.period_of(TODAY).first - DAY)
 
 
 def dense(since: date, step: int = 3) -> list[date]:
@@ -61,7 +61,7 @@ def test_gaps_are_whole_periods_without_entries_and_all_those_before_the_first_e
         assert gap.first == span.first or is_long(gap, calendar)
     inside = [day for day in tracked if (span.first or date.min) <= day <= (span.last or date.max)]
     until = calendar.period_of(min(inside)).first if inside else (span.last or date.max) + DAY
-    before = [Span(span.first, until - DAY)] if until > (span.first or date.min) else []
+    before = [DateRange(span.first, until - DAY)] if until > (span.first or date.min) else []
     assert [gap for gap in found if gap.first == span.first] == before
 
 
@@ -71,7 +71,7 @@ def test_while_entries_come_and_go_no_days_are_a_gap_that_were_not_answered_to_b
 ) -> None:
     entries, answers = Entries(tracked), {}
 
-    def count(span: Span) -> int:
+    def count(span: DateRange) -> int:
         if entries.days and chance.random() < 0.3:
             entries.days.pop()
         if chance.random() < 0.3:
@@ -96,7 +96,10 @@ def test_a_stray_entry_costs_few_questions_and_all_between_it_and_the_others_is_
     found = gaps(span, calendar, entries.count)
     own, rest = calendar.period_of(day), calendar.period_of(since)
     begins = None if has_start or own.first == date.min else own.first
-    assert common(missing(found), [Span(None, TODAY)]) == [Span(begins, own.last), Span(rest.first, TODAY)]
+    assert common(missing(found), [DateRange(None, TODAY)]) == [
+        DateRange(begins, own.last),
+        DateRange(rest.first, TODAY),
+    ]
     assert len(entries.asked) <= (80 if kind == "day" else 40)
 
 
@@ -112,7 +115,7 @@ def test_where_a_list_begins_is_found_with_few_questions(start: date | None, kin
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_question_is_asked_where_nothing_has_come(kind: str) -> None:
     calendar = Calendar(kind)
-    span = Span(None, calendar.period_of(date(2023, 3, 5)).first - DAY)
+    span = DateRange(None, calendar.period_of(date(2023, 3, 5)).first - DAY)
     entries = Entries([TODAY])
     assert gaps(span, calendar, entries.count, is_likely=True) == [span]
     assert entries.asked == [span]
@@ -126,20 +129,20 @@ def years_of(*years: int) -> Iterator[date]:
 def test_a_gap_of_years_between_years_of_work_is_found() -> None:
     calendar, entries = Calendar("month"), Entries([*years_of(*range(2008, 2016)), *years_of(2022, 2023, 2024, 2025)])
     found = gaps(all_days(calendar, None), calendar, entries.count)
-    assert found == [Span(None, date(2007, 12, 31)), Span(date(2016, 1, 1), date(2021, 12, 31))]
+    assert found == [DateRange(None, date(2007, 12, 31)), DateRange(date(2016, 1, 1), date(2021, 12, 31))]
     assert len(entries.asked) < 40
 
 
 @pytest.mark.parametrize("answer", [lambda _: 1, lambda span: int(span.last is not None)])
-def test_a_list_that_does_not_say_how_many_entries_it_has_has_no_gaps(answer: Callable[[Span], int]) -> None:
+def test_a_list_that_does_not_say_how_many_entries_it_has_has_no_gaps(answer: Callable[[DateRange], int]) -> None:
     assert gaps(all_days(Calendar("month"), date(1995, 1, 1)), Calendar("month"), answer) == []
 
 
 def test_a_gap_is_long_if_it_takes_two_years_or_has_many_periods() -> None:
     first = date(2024, 1, 1)
     for kind, least in (("day", first + 50 * DAY), ("week", first + timedelta(weeks=51) - DAY)):
-        assert is_long(Span(first, least), Calendar(kind))
-        assert not is_long(Span(first, Calendar(kind).period_of(least).first - DAY), Calendar(kind))
+        assert is_long(DateRange(first, least), Calendar(kind))
+        assert not is_long(DateRange(first, Calendar(kind).period_of(least).first - DAY), Calendar(kind))
     for kind, before in (("month", date(2025, 11, 30)), ("year", date(2024, 12, 31))):
-        assert is_long(Span(first, date(2025, 12, 31)), Calendar(kind))
-        assert not is_long(Span(first, before), Calendar(kind))
+        assert is_long(DateRange(first, date(2025, 12, 31)), Calendar(kind))
+        assert not is_long(DateRange(first, before), Calendar(kind))

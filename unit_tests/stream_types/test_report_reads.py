@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest.state.date_range import Span
+from source_harvest.state.date_range import DateRange
 from testing.accounts import an_entry, move_to, without_entries
 from testing.expected_reports import DAY, period_of, periods, today
 from testing.in_process import kills, sync
@@ -49,7 +49,7 @@ def test_time_that_was_entered_for_days_before_the_first_is_read(
     killed_syncs = [k for k in kills(sync(config, ["time_clients"], state), "time_clients") if is_unfinished(k)]
     assert len(killed_syncs) > 8
     for killed in killed_syncs[::3]:
-        done = [Span.of(ends) for ends in killed.states["time_clients"]["unfinished"]["spans"]]
+        done = [DateRange.of(ends) for ends in killed.states["time_clients"]["unfinished"]["spans"]]
         left = [period for period in wanted if not any(span.covers(*period) for span in done) or period in may_change]
         spans, after = asked_by(harvest, config, killed.state)
         assert spans == left != wanted

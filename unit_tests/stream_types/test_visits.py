@@ -9,7 +9,7 @@ from airbyte_cdk.models import AirbyteStateMessage, SyncMode
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from source_harvest.stream_types.per_parent import BelowEachParent
+from source_harvest.stream_types.per_parent import PerParentStream
 from source_harvest.streams import STREAMS
 from testing.expected_tables import identity, tables
 from testing.in_process import LOGGER, Sync, catalog, state_of, sync
@@ -26,7 +26,7 @@ BELOW_RECORDS = {
 CHILDREN = [name for name in BELOW_RECORDS if name.endswith(("messages", "payments"))]
 
 
-KINDS = {stream_name(kind): kind for kind in STREAMS if issubclass(kind, BelowEachParent)}
+KINDS = {stream_name(kind): kind for kind in STREAMS if issubclass(kind, PerParentStream)}
 
 
 def test_all_lists_below_records_are_here() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest import SourceHarvest
-from source_harvest.api.session import AnswerSession
+from source_harvest.api.session import JsonSession
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.sync import engine
@@ -76,9 +76,9 @@ def test_no_more_requests_are_under_way_at_once_than_there_are_workers(
     under_way, most = 0, 0
     lock = threading.Lock()
 
-    original = AnswerSession.send
+    original = JsonSession.send
 
-    def counted(self: AnswerSession, *args: Any, **kwargs: Any) -> Any:
+    def counted(self: JsonSession, *args: Any, **kwargs: Any) -> Any:
         nonlocal under_way, most
         with lock:
             under_way += 1
@@ -90,13 +90,15 @@ def test_no_more_requests_are_under_way_at_once_than_there_are_workers(
                 under_way -= 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AnswerSession, "send", counted)
+        patch.setattr(JsonSession, "send", counted)
         harvest.latency = 0.01
         sync({**config, "num_workers": num_workers}, STREAM_NAMES)
     assert most == num_workers
 
 
-@pytest.mark.parametrize("stream", [stream for stream in STREAMS if stream.lists() == (stream,)], ids=stream_name)
+@pytest.mark.parametrize(
+    "stream", [stream for stream in STREAMS if stream.source_lists() == (stream,)], ids=stream_name
+)
 def test_a_stream_by_itself_reads_all_pages(
     stream: type[HarvestStream], harvest: Harvest, config: dict[str, Any]
 ) -> None:
