@@ -13,7 +13,7 @@ from airbyte_cdk.test.standard_tests.source_base import SourceTestSuiteBase
 
 from emulator import Harvest, Server
 from emulator.account.timestamps import stamp
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from testing.command_line import Run, assert_whole, run
 from testing.container import Image
 from testing.expected_tables import identity, tables

@@ -281,7 +281,7 @@ def test_a_program_that_gave_up_a_sync_can_end(config: dict[str, Any]) -> None:
     """With a queue that is full, because nobody reads on."""
     program = """
 import json, sys, time
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from source_harvest.sync import engine
 from testing.in_process import LOGGER, catalog
 from testing.streams import STREAM_NAMES

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 NAMES = ("api_token", "client_secret", "refresh_token", "access_token")
 
 # A shorter text is no secret of Harvest's, and to leave it out would make each message unreadable.
 SHORTEST = 4
-
-# A text may have been broken off within the last so many characters in the middle of a secret.
-LONGEST = 4_000
 
 _known: set[str] = set()
 
@@ -38,12 +35,6 @@ def add_secrets(*texts: str) -> None:
                 _known.update(spelled, *map(_spellings, spelled))
     # The longest first: one may be the beginning of another.
     update_secrets(sorted(_known, key=len, reverse=True))
-
-
-def without_secrets(text: str, *, is_broken_off: bool = False) -> str:
-    """The text with asterisks for each secret; without its end where that may be half of one."""
-    text = filter_secrets(text)
-    return text[:-LONGEST] if is_broken_off else text
 
 
 def _spellings(text: str) -> set[str]:

@@ -26,13 +26,14 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.client import HarvestClient
 from source_harvest.api.no_answer import CHECK_SECONDS, NoAnswerLimit
-from source_harvest.check import unreadable_streams
+from source_harvest.api.timestamps import timestamp
+from source_harvest.check import check_account
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
-from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, config_error, redacted
+from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, config_error, redacted, without_secrets
 from source_harvest.input_files import is_from_discover, read_json
-from source_harvest.secret_filter import keep_secret, without_secrets
+from source_harvest.secret_filter import keep_secret
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState, parse_state, timestamp
+from source_harvest.state.stream_state import StreamState
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.sync.engine import Engine
@@ -114,16 +115,9 @@ class SourceHarvest(AbstractSource):
         try:
             with closing(self._account(config, NoAnswerLimit(CHECK_SECONDS))) as account:
                 self._warn(config, account.client.settings)
-                account_id = account.connect(confirm=True)
-                user = account.user()
-                roles = user.get("access_roles") or ["user"]
-                logger.info("Harvest account %s, as %s", account_id, redacted(" and ".join(roles)))
-                for name, reason in unreadable_streams(account).items():
-                    logger.warning("The stream %s cannot be read. %s", name, reason)
+                check_account(account, STREAMS)
         except HarvestError as error:
             return False, str(error)
-        if "administrator" not in roles:
-            logger.warning("This user is no Administrator: the other streams hold only what Harvest shows that user.")
         return True, None
 
     @override
@@ -207,7 +201,7 @@ def _run(
     bookmark = StreamState()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
-        bookmark = parse_state(stream, states.get_stream_state(stream.name, None))
+        bookmark = stream.load_state(states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
     days = settings.child_full_read_days
     return StreamRun(stream, StreamProgress(stream, bookmark, start, days, remembers=is_incremental))

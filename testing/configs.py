@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator import Harvest, Server
-from source_harvest import SourceHarvest
 from source_harvest.config import Settings
+from source_harvest.source import SourceHarvest
 from testing.in_process import LOGGER
 
 

@@ -22,7 +22,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils import AirbyteTracedException
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from testing.destinations import InMemoryDestination
 from testing.streams import STREAM_NAMES
 

@@ -13,16 +13,9 @@ import requests
 from airbyte_cdk.models import FailureType
 
 from source_harvest.api.client import SIGNED_IN_USER, HarvestClient
+from source_harvest.api.error_handler import plain_errors
 from source_harvest.api.session import object_of
-from source_harvest.errors import (
-    HarvestError,
-    Place,
-    module_is_off,
-    plain_errors,
-    quote_unless_secret,
-    redacted,
-    schema_errors,
-)
+from source_harvest.errors import HarvestError, Place, module_is_off, quote_unless_secret, redacted, schema_errors
 
 # So many accounts, and so much of their names, are listed in an error.
 LISTED = 20

@@ -17,19 +17,12 @@ from airbyte_cdk.sources.streams.http.requests_native_auth import (
 from requests.auth import AuthBase
 from typing_extensions import override
 
+from source_harvest.api.error_handler import HarvestErrorHandler, plain_errors
 from source_harvest.api.logs import quiet
 from source_harvest.api.no_answer import NoAnswerLimit
 from source_harvest.api.session import JsonSession, object_of
 from source_harvest.config import Config, Settings
-from source_harvest.errors import (
-    HarvestError,
-    HarvestErrorHandler,
-    Place,
-    config_error,
-    plain_errors,
-    quote_unless_secret,
-    schema_errors,
-)
+from source_harvest.errors import HarvestError, Place, config_error, quote_unless_secret, schema_errors
 from source_harvest.secret_filter import add_secrets
 
 # Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.

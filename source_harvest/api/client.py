@@ -12,20 +12,14 @@ import requests
 from airbyte_cdk.sources.streams.http import HttpClient
 
 from source_harvest.api.auth import REQUEST_KWARGS, authenticator
+from source_harvest.api.error_handler import TRIES, HarvestErrorHandler, not_answered, plain_errors
 from source_harvest.api.logs import quiet
 from source_harvest.api.no_answer import NoAnswerError, NoAnswerLimit
 from source_harvest.api.rate_limit import HarvestSession, ReportPlan
 from source_harvest.api.request_slots import RequestSlots
 from source_harvest.api.session import JsonResponse, object_of
 from source_harvest.config import Config, Settings
-from source_harvest.errors import (
-    TRIES,
-    HarvestError,
-    HarvestErrorHandler,
-    Place,
-    not_answered,
-    plain_errors,
-)
+from source_harvest.errors import HarvestError, Place
 
 logger = logging.getLogger("airbyte")
 

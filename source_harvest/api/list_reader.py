@@ -16,8 +16,9 @@ from source_harvest.api.auth import REQUEST_KWARGS
 from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.page_size import PageSize, Paging
 from source_harvest.api.pages import Page, PageCounter, Row
+from source_harvest.api.quoting import quote
 from source_harvest.api.session import JsonResponse
-from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, quote, schema_errors
+from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, schema_errors
 
 logger = logging.getLogger("airbyte")
 

@@ -5,36 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
 from source_harvest.api.delivered_rows import NumberSet, Row
 from source_harvest.api.session import object_of
-from source_harvest.state.stream_state import timestamp
+from source_harvest.api.timestamps import sent_at, timestamp
 
 # Without Harvest's clock the local one serves, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
 
-# A `Date` of another year than these cannot be: Harvest began in 2006.
-YEARS = range(2006, 2101)
-
 
 __all__ = ["Page", "PageCounter", "Row", "sent_at"]
-
-
-def sent_at(response: requests.Response) -> datetime | None:
-    """When Harvest sent this answer by its own clock, the `Date` header, in UTC and whole seconds.
-
-    None where there is no such header, or none that can be.
-    """
-    try:
-        sent = parsedate_to_datetime(response.headers["Date"])
-        sent = sent.replace(tzinfo=sent.tzinfo or timezone.utc).astimezone(timezone.utc)
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return sent if sent.year in YEARS else None
 
 
 @dataclass(frozen=True)

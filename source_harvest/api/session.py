@@ -17,8 +17,9 @@ from source_harvest.api.deadline import TimedConnection, TimedTlsConnection
 from source_harvest.api.json_text import parsed
 from source_harvest.api.memory import MemoryHold
 from source_harvest.api.no_answer import NoAnswerLimit
+from source_harvest.api.quoting import is_html
 from source_harvest.api.request_slots import RequestSlots
-from source_harvest.errors import MOST_QUOTED, is_html
+from source_harvest.errors import MOST_QUOTED
 
 # No body larger than this, unpacked, is taken into memory.
 LARGEST_BODY = 64_000_000

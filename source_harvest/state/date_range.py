@@ -5,17 +5,12 @@ A span states both its ends, and both belong to it; an end of None is open, so t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 DAY = timedelta(days=1)
-
-# A span is cut while it has more pages than this, or than a share of the whole list that keeps all workers busy.
-PAGES_PER_SPAN = 8
-SPANS_PER_LIST = 16
 
 
 @dataclass(frozen=True, order=True)
@@ -60,16 +55,6 @@ class DateRange:
 ALL_DAYS = DateRange()
 
 
-@dataclass(frozen=True)
-class ListSlice:
-    """What one thread reads of a list: some days of it, or what changed since a moment."""
-
-    span: DateRange = ALL_DAYS
-    changed_since: str | None = None
-    as_one: bool = False
-    """Whether it is read page by page and never cut."""
-
-
 def merged(spans: Iterable[DateRange]) -> list[DateRange]:
     """The same days in as few spans as possible, in their order."""
     found: list[DateRange] = []
@@ -97,18 +82,3 @@ def missing(spans: Iterable[DateRange]) -> list[DateRange]:
 def common(*spans: Iterable[DateRange]) -> list[DateRange]:
     """The days that are in each of several lists of spans."""
     return missing(gap for part in spans for gap in missing(part))
-
-
-def cut(span: DateRange, days: list[date], pages_left: int) -> tuple[DateRange | None, list[DateRange]]:
-    """What of a span its first page holds for certain, and the rest in two parts; no parts where that cannot be told.
-
-    `days` are those of that page's rows, newest first: how densely they lie says where the middle of the rest will be.
-    """
-    newest, oldest = days[0], days[-1]
-    length = timedelta(days=math.ceil(((newest - oldest).days + 1) * pages_left / 2))
-    earliest = span.first or date.min
-    middle = oldest - length if oldest - earliest > length else earliest + (oldest - earliest) / 2
-    done, rest = (None, span) if newest == oldest else (span.since(oldest + DAY), DateRange(span.first, oldest))
-    if earliest < middle:
-        return done, [rest.since(middle), rest.before(middle)]
-    return done, [rest] if done else []

@@ -10,10 +10,10 @@ from threading import Event, RLock
 from typing import Any
 
 from source_harvest.api.delivered_rows import Row
+from source_harvest.api.timestamps import changed_since, timestamp
 from source_harvest.errors import HarvestError, Place, schema_errors
 from source_harvest.state.known_ids import NO_PARENT, ChildIds, IdsByParent, KnownIds
-from source_harvest.state.stream_state import StreamState, timestamp
-from source_harvest.stream_types.columns import changed_since
+from source_harvest.state.stream_state import StreamState
 
 logger = logging.getLogger("airbyte")
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
+from source_harvest.api.timestamps import timestamp
 from source_harvest.errors import config_error, quote_value
 from source_harvest.state.date_range import DateRange
 from source_harvest.state.parent_visits import Attempt, ParentScope
 
-if TYPE_CHECKING:
-    from source_harvest.stream_types.base import HarvestStream
-
 # The keys of states that Airbyte's earlier connector left for streams that it read per parent.
 PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "lookback_window"}
 
-
-def timestamp(moment: datetime) -> str:
-    """A moment as Harvest writes it: "2024-01-31T10:00:00Z"."""
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-
-
-def second_before(moment: str) -> str:
-    """The timestamp one second earlier, for a filter of which nobody says whether it includes its bound."""
-    return timestamp(datetime.fromisoformat(moment.replace("Z", "+00:00")) - timedelta(seconds=1))
+# What the state of any stream may say, whether or not it was ever read.
+OF_ALL = {"account", "start", "counted"}
 
 
 @dataclass(frozen=True)
@@ -125,8 +116,19 @@ class StreamState:
         return found
 
 
-def parse_state(stream: HarvestStream, state: Mapping[str, Any]) -> StreamState:
-    """What a stream's state says; nothing where it says to read everything. The stream takes back what it kept there.
+def parse_state(  # noqa: PLR0913 - each is another fact of the stream
+    name: str,
+    cursor_field: str,
+    state: Mapping[str, Any],
+    *,
+    extra_keys: Collection[str] = (),
+    load_extra: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    earlier_key: str = "updated_at",
+) -> StreamState:
+    """What the state of the stream with that name says; nothing where it says to read everything.
+
+    `load_extra` takes back what the stream kept under the `extra_keys`. Under `earlier_key` the earlier connector kept
+    how far the stream was.
 
     Takes the states of this connector and those of Airbyte's earlier one: {"updated_at": …}, {"to": "20240131"} for
     reports, and a form per parent, which left out children of old parents and so is read anew.
@@ -134,25 +136,21 @@ def parse_state(stream: HarvestStream, state: Mapping[str, Any]) -> StreamState:
     """
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
         return StreamState()
-    cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.extra_state_keys if key in state}
+    own = {key: state[key] for key in extra_keys if key in state}
     try:
         account, is_counted = _account(state), _flag(state.get("counted", False))
-        stream.load_extra_state(own)
-        if state.keys() <= own.keys() | {
-            "account",
-            "start",
-            "counted",
-        }:  # killed before it had read anything to its end
+        load_extra(own)
+        if state.keys() <= own.keys() | OF_ALL:  # killed before it had read anything to its end
             return StreamState(account=account, is_counted=is_counted)
-        if state.keys() == {"to"} == {stream.earlier_state_key}:
+        if state.keys() == {"to"} == {earlier_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
-        rest = {key: value for key, value in state.items() if key not in {*own, "account", "counted"}}
+        rest = {key: value for key, value in state.items() if key not in own and key not in OF_ALL - {"start"}}
         return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
-            f'The state of the stream "{stream.name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
-            f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it anew, '
-            "or use the version of the connector that wrote it."
+            f'The state of the stream "{name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
+            f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it '
+            "anew, or use the version of the connector that wrote it."
         ) from None
 
 

@@ -13,12 +13,13 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import FILTERS, ListReader, Slice
 from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import changed_since, second_before
 from source_harvest.errors import Place
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState, second_before
-from source_harvest.stream_types.columns import RecordBuilder, changed_since
+from source_harvest.state.stream_state import StreamState, parse_state
+from source_harvest.stream_types.columns import RecordBuilder
 from source_harvest.stream_types.odd_rows import OddRows
 
 
@@ -72,7 +73,7 @@ class HarvestStream(HttpStream):
         self._client = account.client
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
         self.list_reader = ListReader(account, self)
-        self._shape = RecordBuilder(type(self))
+        self._shape = RecordBuilder(self)
         self.odd_rows = OddRows(self.name)
 
     @property
@@ -173,6 +174,20 @@ class HarvestStream(HttpStream):
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         """Where the stream is when all has been read that began at that moment."""
         return StreamState(cursor=began)
+
+    def load_state(self, state: Mapping[str, Any]) -> StreamState:
+        """What its state says; it takes back what it kept there.
+
+        Raises a config `HarvestError` for what is no state of this stream.
+        """
+        return parse_state(
+            self.name,
+            str(self.cursor_column),
+            state,
+            extra_keys=self.extra_state_keys,
+            load_extra=self.load_extra_state,
+            earlier_key=self.earlier_state_key,
+        )
 
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         """Takes back what it kept in its state.

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from source_harvest.api.pages import Row
-    from source_harvest.stream_types.base import HarvestStream
+from source_harvest.api.timestamps import Row
 
 logger = logging.getLogger("airbyte")
 
 _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
 
 
+class ColumnFacts(Protocol):
+    """What a stream says of its columns; `HarvestStream` says what each means."""
+
+    primary_key: str | list[str]
+    text_keys: ClassVar[tuple[str, ...]]
+    foreign_keys: ClassVar[Mapping[str, str]]
+    flattened: ClassVar[Mapping[str, tuple[str, ...]]]
+    clock_times: ClassVar[tuple[str, ...]]
+    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]]
+
+
 class RecordBuilder:
     """The columns that a stream's records have beyond what Harvest sends, worked out once from the stream's facts."""
 
-    def __init__(self, stream: type[HarvestStream]) -> None:
+    def __init__(self, stream: ColumnFacts) -> None:
         self._flat = [(column, column.removesuffix("_id"), "id") for column in stream.foreign_keys]
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
@@ -85,17 +95,3 @@ def time_of_day(displayed: str) -> str | None:
             return None
         hour = hour % 12 + (12 if parts["half"].lower() == "pm" else 0)
     return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None
-
-
-def changed_since(rows: list[Row], moment: str | None) -> list[Row]:
-    """The rows updated at or after a moment ("2024-01-31T10:00:00Z", whole seconds); all of them for None.
-
-    A row that does not say when it was updated counts as changed.
-    """
-    return rows if moment is None else [row for row in rows if is_changed_since(row, moment)]
-
-
-def is_changed_since(row: Row, moment: str) -> bool:
-    """Whether a row was updated at or after a moment, or does not say when it was."""
-    updated = row.get("updated_at")
-    return type(updated) is not str or not updated or updated[:19] >= moment[:19]

@@ -14,10 +14,10 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import timestamp
 from source_harvest.errors import HarvestError, Place, config_error, schema_errors
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import timestamp
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.per_user import PerUserStream
 

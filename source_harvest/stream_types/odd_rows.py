@@ -81,3 +81,12 @@ class OddRows:
         found = [f"{count} {what} (the first: {first})" for what, (count, first) in self._left_out.items()]
         if found:
             logger.warning("%s: Harvest's rows are not as documented: %s", self._stream, "; ".join(found))
+
+
+def is_in_no_row(field: str, parents: str, name: str) -> HarvestError:
+    """The error where no row of a page has the field of which a stream is made."""
+    return HarvestError(
+        f"Harvest's answer for {parents} is not as documented: no row of a page has {field}, of which {name} is made. "
+        "Please report this message.",
+        FailureType.system_error,
+    )

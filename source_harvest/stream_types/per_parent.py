@@ -16,14 +16,15 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import changed_since, is_changed_since, timestamp
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.known_ids import ChildIds, IdsByParent, KnownIds, part_of
-from source_harvest.state.parent_visits import ParentScope, Progress
+from source_harvest.state.parent_visits import ParentScope
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState, timestamp
+from source_harvest.state.stream_state import StreamState
 from source_harvest.stream_types.base import HarvestStream
-from source_harvest.stream_types.columns import changed_since, is_changed_since
+from source_harvest.stream_types.visits import VisitProgress
 
 logger = logging.getLogger("airbyte")
 
@@ -55,7 +56,7 @@ class PerParentStream(HarvestStream):
         self._parents: dict[int, Row] = {}
         self._tracker: DeletionTracker | None = None
         self._delivered: IdsByParent = {}
-        self._progress: Progress | None = None
+        self._progress: VisitProgress | None = None
         self._lock = Lock()
         self._due_again: set[int] = set()
         self._unread: set[int] = set()
@@ -101,7 +102,7 @@ class PerParentStream(HarvestStream):
         self._due_again = set(unread)
         self._checkpoint, self._tracker = progress.checkpoint, progress.tracker
         progress.expect(len(parent_ids))
-        self._progress = Progress(self.name, parent_ids, partial(self._visited, progress, began))
+        self._progress = VisitProgress(self.name, parent_ids, partial(self._visited, progress, began))
         for parent_id in parent_ids:
             since = progress.complete_from if parent_id in unread else progress.since
             asked = None if self._tracker else since

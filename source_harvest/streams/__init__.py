@@ -4,12 +4,7 @@ from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams.clients import Clients, Contacts
 from source_harvest.streams.company import Company
 from source_harvest.streams.deleted_records import DeletedRecords
-from source_harvest.streams.estimates import (
-    EstimateItemCategories,
-    EstimateLineItems,
-    EstimateMessages,
-    Estimates,
-)
+from source_harvest.streams.estimates import EstimateItemCategories, EstimateLineItems, EstimateMessages, Estimates
 from source_harvest.streams.expenses import ExpenseCategories, Expenses
 from source_harvest.streams.invoices import (
     InvoiceItemCategories,
@@ -18,13 +13,7 @@ from source_harvest.streams.invoices import (
     InvoicePayments,
     Invoices,
 )
-from source_harvest.streams.projects import (
-    Projects,
-    ProjectTasks,
-    ProjectUsers,
-    UserProjects,
-    UserProjectTasks,
-)
+from source_harvest.streams.projects import Projects, ProjectTasks, ProjectUsers, UserProjects, UserProjectTasks
 from source_harvest.streams.reports import (
     ExpensesCategories,
     ExpensesClients,

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from source_harvest.api.pages import Row
 from source_harvest.stream_types.base import HarvestStream
-from source_harvest.stream_types.embedded import JoinedStream, Lists, id_of
+from source_harvest.stream_types.joined import JoinedStream, Lists, id_of
 from source_harvest.streams.users import Users
 
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.request_slots import RequestSlots
 from source_harvest.errors import HarvestError, config_error, redacted, schema_errors
-from source_harvest.state.date_range import ListSlice
+from source_harvest.sync.date_slices import ListSlice
 from source_harvest.sync.shared_list import SharedList
 from source_harvest.sync.stream_run import StreamRun
 

@@ -13,20 +13,12 @@ from airbyte_cdk.sources.types import Record
 
 from source_harvest.api.pages import Page, Row
 from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
+from source_harvest.api.timestamps import timestamp
 from source_harvest.errors import HarvestError, config_error, schema_errors
-from source_harvest.state.date_range import (
-    ALL_DAYS,
-    PAGES_PER_SPAN,
-    SPANS_PER_LIST,
-    DateRange,
-    ListSlice,
-    cut,
-    merged,
-    missing,
-)
+from source_harvest.state.date_range import ALL_DAYS, DateRange, merged, missing
 from source_harvest.state.deletion_tracker import DeletionTracker
-from source_harvest.state.stream_state import timestamp
 from source_harvest.stream_types.base import HarvestStream
+from source_harvest.sync.date_slices import PAGES_PER_SPAN, SPANS_PER_LIST, ListSlice, cut
 from source_harvest.sync.stream_run import StreamRun
 
 logger = logging.getLogger("airbyte")

@@ -88,8 +88,9 @@ class StreamRun(Cursor):
     def _leave_out(self, row: Row, reason: Exception) -> None:
         key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
         message = (
-            f"A row of {self.stream.name} ({redacted(key)}) cannot be written as JSON ({reason}) and is left out, so the "
-            "stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect the stream."
+            f"A row of {self.stream.name} ({redacted(key)}) cannot be written as JSON ({reason}) and is left out, so "
+            "the stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect "
+            "the stream."
         )
         with self._lock:
             is_first, self._has_left_out = not self._has_left_out, True

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
 from source_harvest.errors import HarvestError
+from source_harvest.source import SourceHarvest
 from testing.in_process import Record, check, sync
 from testing.raw_server import RawServer
 

@@ -13,7 +13,7 @@ import pytest
 from docs import errors
 from docs.errors import ALWAYS, COMPLETE, ONCE, OUTCOMES, Outcome
 from emulator import Harvest
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from testing.comparisons import held
 from testing.expected_tables import identity, tables
 from testing.in_process import LOGGER, Sync, catalog_of, check, sync

@@ -10,9 +10,9 @@ import pytest
 from airbyte_cdk.models import ConnectorSpecification
 
 from emulator import Harvest, Server
-from source_harvest import SourceHarvest
 from source_harvest.api.auth import HarvestOAuth, authenticator
 from source_harvest.errors import HarvestError
+from source_harvest.source import SourceHarvest
 from testing.configs import settings
 from testing.expected_tables import tables
 from testing.in_process import LOGGER, check, sync

@@ -9,8 +9,8 @@ import pytest
 from urllib3.connection import HTTPConnection
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
 from source_harvest.api import rate_limit
+from source_harvest.source import SourceHarvest
 from testing.in_process import LOGGER, state_of, sync
 from testing.streams import REPORTS
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from testing.expected_tables import tables
 from testing.in_process import LOGGER, sync
 from testing.streams import DELETED, STREAM_NAMES

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import ConnectorSpecification
 
-from source_harvest import SourceHarvest
 from source_harvest.config import migrated
 from source_harvest.errors import HarvestError, config_error
+from source_harvest.source import SourceHarvest
 from testing.configs import OAUTH, SECRET, TOKEN, settings
 from testing.in_process import LOGGER
 

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from source_harvest.transport import Transport
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
 from source_harvest.config import Settings
 from source_harvest.entrypoint import Entrypoint
 from source_harvest.errors import HarvestError
-from source_harvest.state.stream_state import parse_state
+from source_harvest.source import SourceHarvest
 from source_harvest.streams.clients import Clients
 from testing.configs import OAUTH, SECRET, TOKEN
 from testing.configs import settings as settings_of
@@ -131,11 +130,11 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
         return
     stream = Clients(Transport(settings_of({"credentials": TOKEN}), {"credentials": TOKEN}))
     try:
-        bookmark = parse_state(stream, state)
+        bookmark = stream.load_state(state)
     except HarvestError as error:
         assert_config_error(error, 'The state of the stream "clients" cannot be read')
     else:
-        assert parse_state(stream, bookmark.state("updated_at")) == bookmark
+        assert stream.load_state(bookmark.state("updated_at")) == bookmark
         assert isinstance(bookmark.since(timedelta(minutes=5)), str | None)
         assert isinstance(bookmark.children_since(timedelta(minutes=5)), str | None)
 

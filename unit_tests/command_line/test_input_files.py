@@ -9,8 +9,8 @@ import pytest
 from airbyte_cdk.models import AirbyteStateMessage
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
 from source_harvest.errors import HarvestError
+from source_harvest.source import SourceHarvest
 from testing.in_process import LOGGER, catalog, check, state_of, sync
 
 

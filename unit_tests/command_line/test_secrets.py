@@ -8,8 +8,8 @@ from urllib.parse import quote_plus
 import pytest
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
 from source_harvest.errors import HarvestError
+from source_harvest.source import SourceHarvest
 from testing.configs import TOKEN, settings
 from testing.in_process import LOGGER, check, sync
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, cut, merged, missing
+from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, merged, missing
+from source_harvest.sync.date_slices import cut
 
 DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(40)]
 PROBES = [date.min, *DAYS, date(2030, 1, 1), date.max]

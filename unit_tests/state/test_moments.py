@@ -9,7 +9,7 @@ import requests
 from airbyte_cdk.models import AirbyteStateMessageSerializer
 
 from emulator import Harvest
-from source_harvest.api.pages import sent_at
+from source_harvest.api.timestamps import sent_at
 from testing.configs import BY_YEAR
 from testing.in_process import Sync, sync
 from testing.streams import REPORTS, STREAM_NAMES

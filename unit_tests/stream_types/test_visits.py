@@ -8,7 +8,7 @@ import pytest
 from airbyte_cdk.models import AirbyteStateMessage, SyncMode
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from source_harvest.stream_types.per_parent import PerParentStream
 from source_harvest.streams import STREAMS
 from testing.expected_tables import identity, tables

@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from docs.stitch_columns import COLUMNS
 from emulator import Harvest
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from source_harvest.streams import STREAMS
 from testing.expected_tables import tables
 from testing.in_process import LOGGER, Record, sync

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest, Server
-from source_harvest import SourceHarvest
+from source_harvest.source import SourceHarvest
 from testing.configs import config_of
 from testing.in_process import LOGGER, catalog
 from testing.streams import STREAM_NAMES

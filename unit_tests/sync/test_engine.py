@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest import SourceHarvest
 from source_harvest.api.session import JsonSession
+from source_harvest.source import SourceHarvest
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.streams import STREAMS
 from source_harvest.sync import engine

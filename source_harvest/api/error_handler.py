@@ -1,0 +1,146 @@
+"""Judges Harvest's answers for the CDK's HTTP client."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
+from airbyte_cdk.utils import AirbyteTracedException
+from typing_extensions import override
+
+from source_harvest.api.error_rules import NOT_ANSWERED, RETRIED, UNANSWERED, rule_for
+from source_harvest.api.no_answer import NoAnswerLimit
+from source_harvest.api.quoting import quote
+from source_harvest.errors import (
+    REASON_LENGTH,
+    UNDOCUMENTED,
+    HarvestError,
+    Place,
+    TriesUsedUpError,
+    config_error,
+    not_as_documented,
+    redacted,
+)
+
+# How often a request is sent that meets faults which may pass.
+TRIES = 6
+
+# Up to so many seconds are added to each wait before another try.
+JITTER = 0.5
+
+
+def not_answered(place: Place, reason: str) -> HarvestError:
+    """The error where no whole answer came."""
+    message = f"Harvest's {place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {NOT_ANSWERED.advice}"
+    return HarvestError(message, NOT_ANSWERED.failure_type)
+
+
+def _rejected_new_token() -> HarvestError:
+    message = (
+        "Harvest rejected the access token (401), and renewing it did not help. "
+        "Authenticate again in the source's settings."
+    )
+    return HarvestError(message, FailureType.config_error, status=401)
+
+
+class HarvestErrorHandler(ErrorHandler):
+    """Judges each answer for the CDK's HTTP client.
+
+    Faults that may pass are retried by the client, and so is a success that `understand` does not; all else that is not
+    a success raises a `HarvestError`, a 401 with another advice where the session `uses_oauth` and renewed its token.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        understand: Callable[[requests.Response], object],
+        *,
+        uses_oauth: bool,
+        tries: int = TRIES,
+        no_answer: NoAnswerLimit | None = None,
+    ) -> None:
+        """`understand` raises `ValueError`, `KeyError` and the like where a successful answer is not as documented."""
+        self._place = place
+        self._understand = understand
+        self._uses_oauth = uses_oauth
+        self._tries = tries
+        self._no_answer = no_answer or NoAnswerLimit()
+
+    @property
+    @override
+    def max_retries(self) -> int:
+        return self._tries - 1
+
+    @property
+    @override
+    def max_time(self) -> int:
+        return 24 * 60 * 60  # waiting for Harvest's limit takes its time, and is no reason to give up
+
+    @override
+    def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
+        if isinstance(response, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(response):
+            reason = str(response).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+            raise config_error(
+                f"The certificate that was shown for Harvest's {self._place.name} is not trusted on this machine "
+                f"({redacted(reason)}). Where a proxy of yours looks into what is sent, name the file with its "
+                "certificate in the environment variable REQUESTS_CA_BUNDLE."
+            )
+        if not isinstance(response, requests.Response):
+            return self._without_answer(response)
+        if response.status_code == 200:
+            return self._success(response)
+        if response.status_code == 401 and self._uses_oauth:
+            raise _rejected_new_token()
+        if response.status_code in self._place.nothing_there:
+            return ErrorResolution(ResponseAction.IGNORE)
+        said = f"Harvest answered {response.status_code} ({quote(response)})"
+        rule = rule_for(response.status_code)
+        if rule.action is ResponseAction.RETRY:
+            return self._retry(said)
+        advice = rule.advice.format(name=self._place.name, readable_by=self._place.readable_by)
+        message = f"{said} to the request for {self._place.name}. {advice}"
+        raise HarvestError(message, rule.failure_type, response.status_code, said)
+
+    def _success(self, response: requests.Response) -> ErrorResolution:
+        try:
+            self._understand(response)
+        except UNDOCUMENTED as error:
+            response.close()
+            return _another_try(FailureType.system_error, not_as_documented(self._place, error))
+        return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _without_answer(self, error: Exception | None) -> ErrorResolution:
+        reason = f"no whole answer came ({type(error).__name__}: {error})"
+        if not isinstance(error, UNANSWERED):
+            return self._retry(reason)
+        failure = not_answered(self._place, reason)
+        self._no_answer.note(failure)
+        return _another_try(failure.failure_type, str(failure))
+
+    def _retry(self, reason: str) -> ErrorResolution:
+        message = f"Harvest's {self._place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {RETRIED.advice}"
+        return _another_try(RETRIED.failure_type, message)
+
+
+def _another_try(failure_type: FailureType, message: str) -> ErrorResolution:
+    # The client's waits grow and are the same for all threads; this keeps them from coming back all at once.
+    time.sleep(random.uniform(0, JITTER))  # noqa: S311 - nothing is to be kept secret
+    return ErrorResolution(ResponseAction.RETRY, failure_type, message)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Around a request of the CDK's HTTP client: tells its failures in the connector's words.
+
+    Raises `HarvestError`.
+    """
+    try:
+        yield
+    except HarvestError:
+        raise
+    except AirbyteTracedException as error:
+        last_try = error.__context__  # has our own account of what happened
+        raise TriesUsedUpError(str(last_try or error), error.failure_type or FailureType.system_error) from error

@@ -1,0 +1,75 @@
+"""What each status of Harvest's means: go on, try again, or stop; and what we say."""
+
+from dataclasses import dataclass
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What follows from a failed answer, and what the user reads after what Harvest said."""
+
+    action: ResponseAction
+    failure_type: FailureType
+    advice: str
+
+
+RULES = {
+    401: Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Check the credentials and the account ID in the source's settings.",
+    ),
+    403: Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "The Harvest user behind these credentials may not read {name}, which is open to {readable_by}. "
+        "Give that user the role in Harvest, use another user's credentials, or deselect the stream.",
+    ),
+    402: Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Harvest's plan for the account may not include {name}, or a payment is due. Ask the account's owner.",
+    ),
+    404: Rule(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Either the account ID in the source's settings is not one that these credentials reach, "
+        "or the module that holds {name} is switched off in Harvest.",
+    ),
+}
+REDIRECTED = Rule(
+    ResponseAction.FAIL,
+    FailureType.config_error,
+    "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings.",
+)
+RETRIED = Rule(
+    ResponseAction.RETRY,
+    FailureType.transient_error,
+    "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again.",
+)
+NOT_ANSWERED = Rule(
+    ResponseAction.RETRY,
+    FailureType.transient_error,
+    "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
+    "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page.",
+)
+# What is raised where no whole answer came; other exceptions are about the answer.
+UNANSWERED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+REFUSED = Rule(
+    ResponseAction.FAIL,
+    FailureType.system_error,
+    "The connector asked something that Harvest does not take; please report this message.",
+)
+
+
+def rule_for(status: int) -> Rule:
+    """The rule for a status that is no success."""
+    if status >= 500 or status in {408, 429}:
+        return RETRIED
+    if 300 <= status < 400:
+        return REDIRECTED
+    return RULES.get(status, REFUSED)

@@ -1,0 +1,72 @@
+"""Visits to the parents of a list below records: how far they are, and when that is worth a state."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from itertools import islice
+from threading import Lock
+
+logger = logging.getLogger("airbyte")
+
+# After so many visits, or at the first that ends after so many seconds, the state says how far they are.
+VISITS_PER_CHECKPOINT = 10
+SECONDS_PER_CHECKPOINT = 5
+# So many visits may be unfinished, or have failed, before others that a state says were made.
+MOST_OPEN = 100
+# Seconds between two lines about how far the visits are.
+SECONDS_PER_LINE = 30
+
+
+class VisitProgress:
+    """How far the visits are, which begin in ascending order of the ids, whichever threads make them."""
+
+    def __init__(self, name: str, parent_ids: list[int], save: Callable[[int, list[int]], None]) -> None:
+        """`save` is called now and then: up to which parent all were visited, and but for which."""
+        self._name = name
+        self._ids = parent_ids
+        self._save = save
+        self._done: set[int] = set()
+        self._lock = Lock()
+        self._in_order = 0  # so many of the first parents have been visited, without a gap
+        self._saved = 0
+        self._began = self._logged = self._saved_at = time.monotonic()
+
+    def visited(self, parent_id: int) -> None:
+        """One more was visited to its end."""
+        with self._lock:
+            self._done.add(parent_id)
+            self._log()
+            now = time.monotonic()
+            is_due = now - self._saved_at >= SECONDS_PER_CHECKPOINT
+            if is_due or len(self._done) - self._saved >= VISITS_PER_CHECKPOINT:
+                self._saved, self._saved_at = len(self._done), now
+                up_to_parent, unread = self._reached()
+                if up_to_parent:
+                    self._save(up_to_parent, unread)
+
+    def _reached(self) -> tuple[int, list[int]]:
+        """The last parent that was visited, and those before it that were not; one further up if these are too many."""
+        up_to_parent, open_before, open_ids = 0, 0, list[int]()
+        while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
+            self._in_order += 1
+        if self._in_order:
+            up_to_parent = self._ids[self._in_order - 1]
+        for id_ in islice(self._ids, self._in_order, None):
+            if id_ in self._done:
+                up_to_parent, open_before = id_, len(open_ids)
+            elif len(open_ids) == MOST_OPEN:
+                break
+            else:
+                open_ids.append(id_)
+        return up_to_parent, open_ids[:open_before]
+
+    def _log(self) -> None:
+        now = time.monotonic()
+        if now - self._logged < SECONDS_PER_LINE:
+            return
+        self._logged = now
+        done, total = len(self._done), len(self._ids)
+        minutes = (now - self._began) / done * (total - done) / 60
+        logger.info("%s: %d of %d parents visited, about %.0f minutes left", self._name, done, total, minutes)
