@@ -46,10 +46,10 @@ SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 # - lines leave as they are written, not in lots of hundreds, so that a kill comes between any two.
 LAUNCHER = """
 import json, os, signal, sys, time
-import source_harvest.api.rate_limit, source_harvest.entrypoint, source_harvest.run, source_harvest.state.parent_visits
+import source_harvest.api.rate_limit, source_harvest.entrypoint, source_harvest.run, source_harvest.stream_types.visits
 
 source_harvest.api.rate_limit.REQUESTS = 10**6
-source_harvest.state.parent_visits.VISITS_PER_CHECKPOINT = 3
+source_harvest.stream_types.visits.VISITS_PER_CHECKPOINT = 3
 source_harvest.output.LINES_AT_ONCE = 1
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.01))

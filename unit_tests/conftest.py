@@ -51,7 +51,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The connector's waits, in seconds, which pass at once."""
     found: list[float] = []
     clock = time.monotonic
-    monkeypatch.setattr("source_harvest.errors.JITTER", 0)
+    monkeypatch.setattr("source_harvest.api.error_handler.JITTER", 0)
     monkeypatch.setattr(time, "sleep", lambda seconds: found.append(seconds) if seconds else None)
     monkeypatch.setattr("source_harvest.api.request_slots.RequestSlots.nap", lambda _, seconds: found.append(seconds))
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(found))

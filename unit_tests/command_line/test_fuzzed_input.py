@@ -10,9 +10,10 @@ from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, FailureType
 from hypothesis import given
 from hypothesis import strategies as st
-from source_harvest.transport import Transport
 
 from emulator import Harvest
+from source_harvest.api.account import HarvestAccount
+from source_harvest.api.client import HarvestClient
 from source_harvest.config import Settings
 from source_harvest.entrypoint import Entrypoint
 from source_harvest.errors import HarvestError
@@ -128,7 +129,8 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
         return
     if not isinstance(state, dict):
         return
-    stream = Clients(Transport(settings_of({"credentials": TOKEN}), {"credentials": TOKEN}))
+    client = HarvestClient(settings_of({"credentials": TOKEN}), {"credentials": TOKEN})
+    stream = Clients(HarvestAccount(client))
     try:
         bookmark = stream.load_state(state)
     except HarvestError as error:

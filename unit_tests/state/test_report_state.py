@@ -10,6 +10,7 @@ import pytest
 
 from emulator import Harvest
 from source_harvest.state.packing import unpacked
+from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.report import DAYS
 from source_harvest.streams.reports import TimeTasks
 from testing.expected_reports import DAY, periods, reports, today
@@ -67,14 +68,14 @@ def test_no_state_forgets_a_row_that_came_before_it(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where a thread is put aside between composing a state and sending it."""
-    keep, delays = TimeTasks.keep, cycle([0.05, 0])
+    extra_state, delays = TimeTasks.extra_state, cycle([0.05, 0])
 
-    def keep_slowly(stream: TimeTasks) -> Mapping[str, Any]:
-        kept = keep(stream)
+    def slowly(stream: TimeTasks, progress: StreamProgress) -> Mapping[str, Any]:
+        kept = extra_state(stream, progress)
         time.sleep(next(delays))
         return kept
 
-    monkeypatch.setattr(TimeTasks, "keep", keep_slowly)
+    monkeypatch.setattr(TimeTasks, "extra_state", slowly)
     config |= {"replication_start_date": "2026-02-10", "report_period": "day"}
     rows, states = set(), 0
     for message in sync(config, ["time_tasks"]).messages:

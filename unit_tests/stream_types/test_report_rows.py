@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
+from source_harvest.api.list_reader import ListReader
 from source_harvest.api.pages import Page
-from source_harvest.streams.reports import TimeTasks
 from testing.accounts import an_entry
 from testing.comparisons import keyed
 from testing.expected_reports import is_zero, reports
@@ -135,7 +135,7 @@ def test_a_subject_is_one_row_on_whichever_pages_its_currencies_stand(harvest: H
 def test_a_row_that_slips_to_the_next_page_counts_once(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = TimeTasks.complete_pages
+    read = ListReader.complete_pages
 
     def slipping(*args: Any, **kwargs: Any) -> Iterator[Page]:
         for page in read(*args, **kwargs):
@@ -143,7 +143,7 @@ def test_a_row_that_slips_to_the_next_page_counts_once(
             yield page
 
     config |= {"replication_start_date": "2026-01-01"}
-    monkeypatch.setattr(TimeTasks, "complete_pages", slipping)
+    monkeypatch.setattr(ListReader, "complete_pages", slipping)
     rows = sync(config, ["time_tasks"]).records("time_tasks")
     expected = reports(harvest, since=date(2026, 1, 1))["time_tasks"]
     assert keyed("time_tasks", rows) == keyed("time_tasks", expected)

@@ -322,7 +322,7 @@ def test_the_state_of_deleted_records_goes_out_no_more_often_than_before(
 def test_the_state_names_few_parents_whatever_hangs_or_fails(
     harvest: Harvest, config: dict[str, Any], invoices: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_harvest.state.parent_visits.MOST_OPEN", 3)
+    monkeypatch.setattr("source_harvest.stream_types.visits.MOST_OPEN", 3)
     for invoice in invoices[10:30:2]:
         harvest.faults.add(f"/{invoice}/messages$", status=422, times=None)
     failed = sync(config, MESSAGES)
