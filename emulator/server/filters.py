@@ -22,7 +22,7 @@ _MOMENT = re.compile(
 _BUSINESS_DATE = {"invoices": "issue_date", "estimates": "issue_date"}
 
 
-def test_of(name: str, filters: str, params: Mapping[str, str], *, inclusive: bool) -> Test | None:
+def condition_of(name: str, filters: str, params: Mapping[str, str], *, inclusive: bool) -> Test | None:
     """One test for all filters in the query that the endpoint knows; None if there are none.
 
     Raises `RefusedError` if a value is invalid.

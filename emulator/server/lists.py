@@ -9,7 +9,7 @@ import orjson
 from emulator.account.reports import EXPENSES, TIME, budget_report, expense_report, time_report, uninvoiced_report
 from emulator.server.endpoints import BY_NAME
 from emulator.server.errors import not_authorized, not_found, unprocessable
-from emulator.server.filters import business_date, test_of
+from emulator.server.filters import business_date, condition_of
 from emulator.server.paging import Page
 from emulator.server.views import view_of
 
@@ -59,7 +59,7 @@ def _rows(endpoint: Endpoint, harvest: HostedAccount, user: ApiUser, parent: str
     if harvest.rearrange is not None:
         rows = harvest.rearrange(endpoint.name, rows)
     sees = user.sees(endpoint.name)
-    test = test_of(endpoint.name, endpoint.filters, params, inclusive=harvest.since_is_inclusive)
+    test = condition_of(endpoint.name, endpoint.filters, params, inclusive=harvest.since_is_inclusive)
     if sees is None and test is None:
         return rows
 
@@ -94,7 +94,7 @@ def _report(name: str, harvest: HostedAccount, user: ApiUser, params: dict[str, 
     state = harvest.state
     projects = _projects_of(harvest, user)
     if name == "report_project_budget":
-        test = test_of("projects", "is_active", params, inclusive=True)
+        test = condition_of("projects", "is_active", params, inclusive=True)
         chosen = [project for project in projects if test is None or test(project)]
         month = harvest.clock.now().strftime("%Y-%m")
         return budget_report(state, chosen, month, sees_money=user.may_see("billable_amount"))

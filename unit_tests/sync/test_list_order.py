@@ -102,10 +102,10 @@ def test_a_list_that_is_not_filtered_by_days_is_not_cut_without_end(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_days(key: str, filters: str, params: Row, **rest: Any) -> Any:
-        return test_of(key, filters, {name: params[name] for name in params if name not in {"from", "to"}}, **rest)
+        return condition_of(key, filters, {name: params[name] for name in params if name not in {"from", "to"}}, **rest)
 
-    test_of = lists.test_of
-    monkeypatch.setattr(lists, "test_of", without_days)
+    condition_of = lists.condition_of
+    monkeypatch.setattr(lists, "condition_of", without_days)
     harvest.page_size_cap = 11
     result = sync(config, TIME_STREAMS)
     assert result.statuses == dict.fromkeys(TIME_STREAMS, "COMPLETE")
