@@ -72,9 +72,14 @@ class Sync:
 
 def catalog(streams: Iterable[str], mode: SyncMode = SyncMode.incremental) -> ConfiguredAirbyteCatalog:
     """These streams, incremental where they can be and the mode allows it; the tables of others are overwritten."""
+    return ConfiguredAirbyteCatalog(streams=[_configured(_discovered()[name], mode) for name in streams])
+
+
+@cache
+def _discovered() -> dict[str, AirbyteStream]:
+    """The streams, which are the same for every account."""
     config = {"credentials": {"auth_type": "Token", "api_token": "any"}}
-    known = {stream.name: stream for stream in SourceHarvest().discover(LOGGER, config).streams}
-    return ConfiguredAirbyteCatalog(streams=[_configured(known[name], mode) for name in streams])
+    return {stream.name: stream for stream in SourceHarvest().discover(LOGGER, config).streams}
 
 
 def _configured(stream: AirbyteStream, mode: SyncMode) -> ConfiguredAirbyteStream:
