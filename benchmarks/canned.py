@@ -10,20 +10,19 @@ import json
 import sys
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from benchmarks.lists import PER_PAGE
-
-if TYPE_CHECKING:
-    from datetime import date
 
 ENTRIES_PER_DAY = 1_000
 
 # Each entry takes the same room, so that any span of days is one slice of memory.
 BYTES_PER_ENTRY = 1_400
+
+FIRST_ID = 4_000_000_000
 
 
 class Entries:
@@ -49,29 +48,28 @@ class Entries:
         """Where the entries of the days that are asked for begin and end. None changed since any moment."""
         if "updated_since" in query:
             return 0, 0
-        first = self._days_ago(query["to"]) if "to" in query else 0
-        end = self._days_ago(query["from"]) + 1 if "from" in query else self._count
-        first = min(max(0, first * ENTRIES_PER_DAY), self._count)
-        return first, max(first, min(end * ENTRIES_PER_DAY, self._count) if "from" in query else self._count)
+        first = self._days_ago(query["to"]) * ENTRIES_PER_DAY if "to" in query else 0
+        end = (self._days_ago(query["from"]) + 1) * ENTRIES_PER_DAY if "from" in query else self._count
+        first = min(max(0, first), self._count)
+        return first, max(first, min(end, self._count))
 
     def _days_ago(self, day: str) -> int:
-        return (self._newest - datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=timezone.utc).date()).days
+        return (self._newest - date.fromisoformat(day)).days
 
     def _entry(self, number: int) -> bytes:
-        day = self._newest - timedelta(days=number // ENTRIES_PER_DAY)
-        row = json.dumps(_row(number, day), ensure_ascii=False, separators=(",", ":")).encode()
-        if len(row) >= BYTES_PER_ENTRY:
-            raise ValueError("an entry has no room")
+        day = f"{self._newest - timedelta(days=number // ENTRIES_PER_DAY)}".encode()
+        template = TEMPLATES[number % len(TEMPLATES)]
+        row = template.replace(b"2000-01-01", day).replace(b'"id":0', b'"id":%d' % (FIRST_ID - number), 1)
         return row.ljust(BYTES_PER_ENTRY - 1) + b","
 
 
-def _row(number: int, day: date) -> dict[str, Any]:
-    """An entry with all the fields that Harvest sends, and notes of different lengths."""
-    user, project, task, stamp = number % 97, number % 211, number % 17, f"{day}T17:00:00Z"
+def _row(number: int) -> dict[str, Any]:
+    """An entry without its id and day, with all the fields that Harvest sends, and notes of different lengths."""
+    user, project, task, stamp = number % 97, number % 211, number % 17, "2000-01-01T17:00:00Z"
     assignment = {"is_active": True, "created_at": stamp, "updated_at": stamp, "hourly_rate": 120.0, "budget": None}
     return {
-        "id": 4_000_000_000 - number,
-        "spent_date": f"{day}",
+        "id": 0,
+        "spent_date": "2000-01-01",
         "hours": number % 32 / 4,
         "hours_without_timer": number % 32 / 4,
         "rounded_hours": number % 32 / 4,
@@ -106,6 +104,9 @@ def _row(number: int, day: date) -> dict[str, Any]:
         "external_reference": None,
         "invoice": None,
     }
+
+
+TEMPLATES = [json.dumps(_row(number), ensure_ascii=False, separators=(",", ":")).encode() for number in range(1_000)]
 
 
 class Handler(BaseHTTPRequestHandler):

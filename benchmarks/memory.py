@@ -1,4 +1,4 @@
-"""`python -m benchmarks.memory`: the peak memory of the connector over a million time entries, in the worst of many runs.
+"""`python -m benchmarks.memory`: peak memory over a million time entries, in the worst of many runs.
 
 The entries are made beforehand and served as fast as a socket takes them, so that all workers have pages at once.
 """

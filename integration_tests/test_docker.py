@@ -92,7 +92,10 @@ def test_private_files_of_somebody_else_are_one_sentence_that_names_them(
     more = {"catalog": {"streams": []}} if command == "read" else {}
     result = image.run(command, written(tmp_path, 0o600, config=config, **more), user=str(os.getuid() + 1))
     [error] = result.errors
-    assert error["message"] == "The config file /secrets/config.json cannot be read: Permission denied."
+    assert error["message"] == (
+        f"The config file /secrets/config.json cannot be read: Permission denied. It belongs to user {os.getuid()}. "
+        f"It has to belong to user {os.getuid() + 1}, as which the connector runs."
+    )
     assert error["failure_type"] == "config_error"
     assert result.exit_code == 1
 

@@ -1,10 +1,13 @@
 """No secret ever leaves the connector, whatever goes wrong: each line of each command is searched for all of them."""
 
+import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -53,7 +56,7 @@ def rejected(harvest: Harvest, config: Message) -> None:
 
 
 def unusable(harvest: Harvest, config: Message) -> None:
-    config["credentials"]["api_token"] += "\n"
+    config["credentials"]["api_token"] += "\nx"
 
 
 def expired(harvest: Harvest, config: Message) -> None:
@@ -144,3 +147,62 @@ def assert_no_secret(result: Run, secrets: set[str]) -> None:
             assert not [
                 secret for secret in {*secrets, ".at.emulated", ".rt.emulated", ".pt.emulated"} if secret in line
             ]
+
+
+# All that a token may hold, and is spelled otherwise in JSON, in Python, in an address or on a page.
+ODD = "4711.pt.Zq8w\"7R'xp\\5Kv9/Tm3Y&b6Nc%1Hd4<Jf2s+Gs0Lp>Wd8e=Vn1u~"
+PARTS = ("Zq8w", "7R'xp", "5Kv9", "Tm3Y", "b6Nc", "1Hd4", "Jf2s", "Gs0Lp", "Wd8e", "Vn1u")
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON of JSON": lambda text: json.dumps(json.dumps(text))[3:-3],
+    "JSON of Rails": lambda text: "".join(f"\\u{ord(c):04x}" if c in "&<>" else json.dumps(c)[1:-1] for c in text),
+    "JSON of PHP": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "Python": lambda text: repr(text)[1:-1],
+    "a form": quote_plus,
+    "an address": quote,
+    "the part of an address": lambda text: quote(text, safe=""),
+    "an address in small letters": lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text, safe="")),
+    "a page": html.escape,
+}
+
+
+@pytest.mark.parametrize("level", ["--debug", "LOG_LEVEL"])
+@pytest.mark.parametrize("oauth", [False, True])
+def test_a_token_of_odd_characters_is_told_in_no_spelling(
+    level: str,
+    tmp_path: Path,
+    harvest: Harvest,
+    config: dict[str, Any],
+    oauth_config: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    oauth: bool,
+) -> None:
+    """Neither on standard output nor on standard error, whatever Harvest makes of it."""
+    chosen = {**(oauth_config if oauth else config), "num_workers": 2}
+    chosen["credentials"]["refresh_token" if oauth else "api_token"] = ODD
+    if level == "LOG_LEVEL":
+        monkeypatch.setenv(level, "debug")
+    said = " and ".join(spelled(ODD) for spelled in SPELLINGS.values())
+    for name, body in (("clients", said), ("tasks", json.dumps({"message": said})), ("users", f"<html>{said}</html>")):
+        harvest.faults.add(f"/{name}$", status=422, body=body, times=None)
+    for name, spelled in zip(["contacts", "projects"], [said, f'{{"message": "{said}'], strict=True):
+        where = {"location": f"https://127.0.0.2/?token={quote_plus(ODD)}", "x-token": quote(ODD)}
+        harvest.faults.add(f"/{name}$", status=302, body=spelled, headers=where, times=None)
+    harvest.faults.add("/oauth2/token$|/accounts$", status=400, body=json.dumps({"error": said}), times=None)
+    result = run(tmp_path, "read", *[level][: level == "--debug"], config=chosen, catalog=CATALOG)
+    assert result.exit_code == 1
+    assert '"Making outbound API request' in result.output or oauth
+    assert not [line for line in result.output.splitlines() if any(part in line for part in PARTS)]
+
+
+def test_debug_lines_hold_no_body(tmp_path: Path, harvest: Harvest, config: dict[str, Any]) -> None:
+    harvest.faults.add("/tasks$", status=422, body=json.dumps({"message": "no", "name": "Zanzibar"}), times=None)
+    harvest.faults.add("/users$", status=503, body=json.dumps({"message": "no", "name": "Zanzibar"}), times=1)
+    result = run(tmp_path, "read", "--debug", config=config, catalog=CATALOG)
+    told = "\n".join(json.dumps(message) for kind in ("DEBUG", "LOG", "TRACE") for message in result.of_type(kind))
+    assert "/v2/tasks" in told
+    assert "Zanzibar" not in told
+    assert "Harvest-Account-Id" not in told

@@ -60,6 +60,8 @@ class Bookmark:
     """When the parents that are alive or were touched lately were visited last."""
     account: str | None = None
     """The ID of the account that it is of, where it says."""
+    is_counted: bool = False
+    """Whether deletions were looked for in the last sync, so that what it delivered is known if it is deleted."""
 
     @property
     def latest(self) -> datetime:
@@ -107,7 +109,8 @@ class Bookmark:
             found["unfinished"] = unfinished
         if self.unread:
             found["unread"] = list(self.unread)
-        return found | {key: value for key, value in (("start", self.start), ("account", self.account)) if value}
+        last = {"start": self.start, "account": self.account, "counted": self.is_counted}
+        return found | {key: value for key, value in last.items() if value}
 
     @property
     def _visits(self) -> dict[str, Any]:
@@ -133,14 +136,18 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
         return Bookmark()
     cursor_field, own = str(stream.cursor_column), {key: state[key] for key in stream.kept_in_state if key in state}
     try:
-        account = _account(state)
+        account, is_counted = _account(state), _flag(state.get("counted", False))
         stream.recall(own)
-        if state.keys() <= own.keys() | {"account", "start"}:  # killed before it had read anything to its end
-            return Bookmark(account=account)
+        if state.keys() <= own.keys() | {
+            "account",
+            "start",
+            "counted",
+        }:  # killed before it had read anything to its end
+            return Bookmark(account=account, is_counted=is_counted)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
-        rest = {key: value for key, value in state.items() if key not in {*own, "account"}}
-        return replace(_parsed(rest, cursor_field), account=account)
+        rest = {key: value for key, value in state.items() if key not in {*own, "account", "counted"}}
+        return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise config_error(
             f'The state of the stream "{stream.name}" cannot be read: it is {shown(dict(state))}, where a moment such '
@@ -177,6 +184,12 @@ def _account(state: Mapping[str, Any]) -> str | None:
     if not isinstance(account, str | None):
         raise TypeError("no account")
     return account
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("neither true nor false")
+    return value
 
 
 def _attempts(unfinished: Mapping[str, Any]) -> Iterator[Attempt]:

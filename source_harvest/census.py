@@ -115,7 +115,9 @@ class CensusStream(PerUserStream):
         if not own.remembers:
             return
         self._covered = [reader for reader in readers if reader.stream.primary_key == "id"]
+        self._warn_of_unknown(own)
         for reader in self._covered:
+            reader.is_counted = True
             self._streams.setdefault(reader.stream.lists()[0], []).append(reader.stream)
             if isinstance(reader.stream, BelowEachParent):
                 reader.stream.census = self
@@ -124,6 +126,26 @@ class CensusStream(PerUserStream):
         start = self._transport.settings.start and timestamp(self._transport.settings.start)
         before = start if own.bookmark == Bookmark() else self._start
         self._start = min(before, start) if before and start else None
+
+    def _warn_of_unknown(self, own: Reader) -> None:
+        """Of streams that were read without it. Their lists are read whole at once, so that it knows what is left."""
+        has_forgotten = own.bookmark == Bookmark()
+        unknown = [
+            reader.stream
+            for reader in self._covered
+            if (reader.bookmark.cursor or reader.bookmark.began) and (has_forgotten or not reader.bookmark.is_counted)
+        ]
+        for stream in unknown:
+            self._lists.pop(self.sibling(stream.lists()[0]).name, None)
+        if unknown:
+            logger.warning(
+                "%s: these streams were read without it%s: %s. Of the rows that came so, it does not know those that "
+                "are deleted before it has read their list whole, or visited the record that they belong to. Refresh "
+                "these streams to be rid of such rows.",
+                self.name,
+                f" after {timestamp(own.bookmark.cursor)}" if own.bookmark.cursor else "",
+                ", ".join(stream.name for stream in unknown),
+            )
 
     def needs(self, source: type[HarvestStream]) -> str | None:
         """From which change on it needs a list: None for all of it, and "" where it needs nothing."""

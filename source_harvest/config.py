@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,9 +21,6 @@ Config = Mapping[str, Any]
 
 # Of the credentials, what people paste.
 PASTED = ("api_token", "client_id", "client_secret", "refresh_token", "access_token")
-
-# What comes along with what is pasted: blanks, and characters that nobody sees.
-AROUND = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff"
 
 # So many fields that nobody knows are named.
 MOST_NAMED = 10
@@ -156,24 +154,42 @@ def _valid(described: Mapping[str, Any]) -> str:
 
 
 def cleaned(config: Config) -> Config:
-    """The config as it was meant, where a token or an account was pasted with what stood around it."""
+    """The config as it was meant, where its values were pasted with what stood around them."""
+    config = _trimmed_values(config)
     account, credentials = config.get("account_id"), config.get("credentials")
     if isinstance(account, str):
-        config = {**config, "account_id": _account(account) or account.strip(AROUND)}
+        config = {**config, "account_id": _account(account) or account}
     if isinstance(credentials, Mapping):
+        credentials = _trimmed_values(credentials)
         pasted = {name: value for name, value in credentials.items() if name in PASTED and isinstance(value, str)}
         config = {**config, "credentials": {**credentials, **{name: _token(text) for name, text in pasted.items()}}}
     return config
 
 
+def _trimmed_values(values: Config) -> dict[str, Any]:
+    """Addresses stay: one with a control character is refused."""
+    texts = {name: text for name, text in values.items() if isinstance(text, str) and not name.endswith("_url")}
+    return {**values, **{name: _trimmed(text) for name, text in texts.items()}}
+
+
+def _trimmed(text: str) -> str:
+    """Without quotes around it, and without blanks and characters that nobody sees."""
+    while text and unicodedata.category(text[0])[0] in "ZC":
+        text = text[1:]
+    while text and unicodedata.category(text[-1])[0] in "ZC":
+        text = text[:-1]
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
+    return _trimmed(text[1:-1]) if is_quoted else text
+
+
 def _token(text: str) -> str:
-    return re.sub(r"^Bearer\s+", "", text.strip(AROUND), flags=re.IGNORECASE)
+    return _trimmed(re.sub(r"^(Authorization\s*:\s*)?(Bearer(:|\s|$)\s*)*", "", text, flags=re.IGNORECASE))
 
 
 def _account(text: str) -> str:
     """The account ID or bare subdomain."""
-    text = re.sub(r"^https?://", "", text.strip(AROUND).lower())
-    return re.split("[/?#]", text)[0].removesuffix(".harvestapp.com").strip(AROUND)
+    text = re.sub(r"^(https?:)?//", "", text.lower())
+    return _trimmed(re.sub(r"(\.harvestapp\.com\.?)?(:\d*)?$", "", _trimmed(re.split("[/?#]", text)[0])))
 
 
 def notices(config: Config, settings: Settings, spec: Mapping[str, Any]) -> Iterator[str]:

@@ -96,6 +96,7 @@ class Engine:
             stream = reader.stream
             emits = (self._emit_state, self._emit_estimate, self._emit_error)
             reader.connect(*(partial(emit, stream.name) for emit in emits))
+            reader.begin()
             lists = [listings[source] for source in stream.lists()]
             whole_lists = [whole[source] for source in stream.lists()]
             yield DefaultStream(

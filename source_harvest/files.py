@@ -31,6 +31,8 @@ def _whose(path: str) -> str:
         owner = Path(path).stat().st_uid
     except OSError:
         return f"The connector runs as user {user}, which has to be allowed into the folder that holds the file."
+    if owner == user:
+        return f"It belongs to user {owner}, as which the connector runs, but its mode does not let its owner read it."
     return f"It belongs to user {owner}. It has to belong to user {user}, as which the connector runs."
 
 

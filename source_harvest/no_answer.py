@@ -11,8 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# A check has to say within 20 seconds that nothing answers; loading the connector takes some of them, and more on a
-# busy machine.
+# A check has to say within 20 seconds that nothing answers. Loading the connector takes some of them.
 CHECK_SECONDS = 12.0
 
 # So often a thread that waits for an answer looks whether that takes too long.

@@ -50,6 +50,8 @@ class Reader:
         """That other streams made for it."""
         self.remembers = remembers
         """Whether the next sync is given what this one leaves."""
+        self.is_counted = False
+        """Whether deletions are looked for in this sync among what it delivers."""
         self.is_over = Event()
         """Nothing more comes of it, whether it succeeded or not."""
         self._rows = 0
@@ -206,6 +208,11 @@ class Reader:
         """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
         self.cursor.all_announced(lambda: self._state(self.stream.reached(self, began)))
 
+    def begin(self) -> None:
+        """Called before any row: where deletions are looked for no more, a state has to say so first."""
+        if self.bookmark.is_counted and not self.is_counted:
+            self.checkpoint()
+
     def checkpoint(self) -> None:
         """Keeps how far it is."""
         if not self.remembers:
@@ -217,7 +224,7 @@ class Reader:
         column = self.stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
-        bookmark = replace(bookmark, start=self.complete_from, account=self._account)
+        bookmark = replace(bookmark, start=self.complete_from, account=self._account, is_counted=self.is_counted)
         return {**bookmark.state(column), **self.stream.keep()}
 
     def _end(self) -> None:

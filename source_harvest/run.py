@@ -15,8 +15,8 @@ CACHE_FOLDER = "REQUEST_CACHE_PATH"
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
 # Blocks of so many bytes and more, as lie around a parsed page, get memory of their own, which is given back when they
-# are freed. By itself glibc raises this to the largest block that was freed, and keeps the memory of all below. Pages of
-# 2,000 entries are smaller and take each other's places in the heap, which is a little less work.
+# are freed. By itself glibc raises this to the largest block that was freed, and keeps the memory of all below.
+# Pages of 2,000 entries are smaller and take each other's places in the heap, which is a little less work.
 OWN_MEMORY = 4_000_000
 
 

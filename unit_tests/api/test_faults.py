@@ -282,4 +282,4 @@ def test_a_failed_update_of_all_lists_moves_no_cursor(
     assert healthy.error is None
     undisturbed = sync(config, LISTED, first.state)
     for name in LISTED:
-        assert held(name, failed, healthy) == held(name, undisturbed), name
+        assert held(name, first, failed, healthy) == held(name, first, undisturbed), name

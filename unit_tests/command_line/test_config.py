@@ -40,6 +40,11 @@ def test_a_token_alone_is_a_whole_config() -> None:
         (" acme.harvestapp.com\n", "acme"),
         ("\t1234567 ", "1234567"),
         ("\ufeff1234567\u200b", "1234567"),
+        ("\u3000'1234567'\u202c", "1234567"),
+        ('"acme"', "acme"),
+        ("//acme.harvestapp.com", "acme"),
+        ("https://acme.harvestapp.com:443/time", "acme"),
+        ("acme.harvestapp.com.", "acme"),
         ("", None),
         (None, None),
     ],
@@ -49,7 +54,12 @@ def test_an_account_is_a_number_or_a_subdomain_however_it_was_pasted(typed: str,
 
 
 @pytest.mark.parametrize(
-    "around", ["{}\n", " {}", "\r\n\t{} ", "Bearer {}", " bearer  {}\n", "\ufeff{}\u200b", "\u00a0{}"]
+    "around",
+    [
+        *("{}\n", " {}", "\r\n\t{} ", "Bearer {}", " bearer  {}\n", "\ufeff{}\u200b", "\u00a0{}"),
+        *("Authorization: Bearer {}", "Bearer: {}", "Bearer Bearer {}", '"{}"', " 'Bearer {}'\n", 'Bearer "{}"'),
+        *("\u3000{}\u2028", "\u202a{}\u202c", "{}\0"),
+    ],
 )
 def test_a_token_is_taken_as_meant_however_it_was_pasted(around: str) -> None:
     pasted = around.format(SECRET)
@@ -57,6 +67,17 @@ def test_a_token_is_taken_as_meant_however_it_was_pasted(around: str) -> None:
     assert str(config_error(f"it was {SECRET}")) == "it was ****"
     found = settings({"credentials": {**OAUTH, "refresh_token": pasted, "client_id": " id\n"}}).credentials
     assert (found["refresh_token"], found["client_id"]) == (SECRET, "id")
+
+
+@pytest.mark.parametrize("typed", ["Bearer", " Bearer\n", "Authorization: Bearer ", '""'])
+def test_what_stands_before_a_token_is_none(typed: str) -> None:
+    with pytest.raises(HarvestError, match=r'"credentials\.api_token" is missing'):
+        settings({"credentials": {**TOKEN, "api_token": typed}})
+
+
+def test_blanks_around_a_choice_or_a_day_are_left_out() -> None:
+    found = settings({"credentials": TOKEN, "replication_start_date": " 2024-01-31\n", "report_period": "day "})
+    assert (str(found.start), found.report_period) == ("2024-01-31 00:00:00+00:00", "day")
 
 
 @pytest.mark.parametrize("typed", ["/", "https://", "http:///time", " ? "])

@@ -101,7 +101,21 @@ def test_a_file_of_somebody_else_is_said_to_be(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(HarvestError) as caught:
         SourceHarvest.read_config(str(path))
     owner = path.stat().st_uid
+    assert owner != 4711
     assert f"Permission denied. It belongs to user {owner}. It has to belong to user 4711" in str(caught.value)
+
+
+def test_a_file_that_its_owner_may_not_read_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("{}")
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid)
+    with pytest.raises(HarvestError, match="but its mode does not let its owner read it"):
+        SourceHarvest.read_config(str(path))
 
 
 @pytest.mark.parametrize(

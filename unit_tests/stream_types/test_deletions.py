@@ -9,54 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, SyncMode, Type
+from airbyte_cdk.models import SyncMode
 
 from emulator import Harvest
 from source_harvest.inhabitants import Inhabitants
-from source_harvest.streams import STREAMS
 from testing.accounts import requests_to, to_now
-from testing.destinations import InMemoryDestination
+from testing.deletion_syncs import WITH_IDS, Story, first_sync
 from testing.expected_tables import tables
-from testing.in_process import Sync, catalog, kills, load_into, state_in, sync
-from testing.streams import DELETED, WHOLE, stream_name
+from testing.in_process import Sync, kills, state_in, sync
+from testing.streams import DELETED, WHOLE
 
 SEEDS = range(int(os.environ.get("DELETION_SEEDS", "10")))
-WITH_IDS = [stream_name(stream) for stream in STREAMS if stream.primary_key == "id"]
 LISTS = ("clients", "contacts", "tasks", "projects", "time_entries", "expenses", "invoices", "estimates", "roles")
 OTHERS = ("user_assignments", "task_assignments", "users", "expense_categories", "invoice_item_categories")
-
-
-class Story:
-    """Syncs of a config into one destination, each with the state that is there."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.destination = InMemoryDestination()
-        self.said_to_be_back: set[tuple[str, int]] = set()
-
-    def sync(self, streams: list[str], *, until: float = 1, mode: SyncMode = SyncMode.incremental) -> Sync:
-        """Takes what comes up to some message, as where it was killed there; up to its end for 1."""
-        asked = catalog([name for name in streams if name != DELETED], mode)
-        asked.streams += catalog([name for name in streams if name == DELETED]).streams
-        result = sync(self.config, streams, state_in(self.destination), asked=asked)
-        self.said_to_be_back = {(r["stream"], r["record_id"]) for r in result.records(DELETED) if not r["is_deleted"]}
-        load_into(self.destination, result.messages[: int(until * len(result.messages))], asked)
-        return result
-
-    def keep(self, states: list[AirbyteStateMessage]) -> None:
-        """The destination is given these and no rows."""
-        messages = [AirbyteMessage(type=Type.STATE, state=state) for state in states]
-        load_into(self.destination, messages, catalog([]))
-
-    def ids(self, stream: str) -> set[int]:
-        return {row["id"] for row in self.destination.held(stream)}
-
-    @property
-    def verdicts(self) -> dict[tuple[str, int], bool]:
-        return {(row["stream"], row["record_id"]): row["is_deleted"] for row in self.destination.held(DELETED)}
-
-    def said_to_be_deleted(self, stream: str) -> set[int]:
-        return {id_ for (name, id_), is_deleted in self.verdicts.items() if name == stream and is_deleted}
 
 
 def assert_all_found(story: Story, harvest: Harvest, streams: list[str] = WITH_IDS) -> None:
@@ -140,14 +105,6 @@ def test_all_that_was_deleted_is_found_and_nothing_else(
     result = story.sync([*WITH_IDS, DELETED])
     assert result.errors == {}
     assert_all_found(story, harvest)
-
-
-def first_sync(harvest: Harvest, config: dict[str, Any], streams: list[str] = WITH_IDS) -> Story:
-    """All of it was read, and a day has passed."""
-    story = Story(config)
-    story.sync([*streams, DELETED])
-    harvest.clock.advance(days=1)
-    return story
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])

@@ -293,6 +293,7 @@ def test_a_sync_that_is_killed_again_and_again_repeats_few_visits_also_to_what_c
     invoices: list[int],
 ) -> None:
     state = state_before(harvest, config)
+    write_to(harvest, invoices)
     delivered, due, repeated = set[int](), set(invoices), 0
     for visits in (60, 40, 35, 1000):
         killed = Killed(harvest, config, state, visits)
