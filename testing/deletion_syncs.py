@@ -36,13 +36,16 @@ class Story:
         load_into(self.destination, messages, catalog([]))
 
     def ids(self, stream: str) -> set[int]:
+        """Of the rows of a table."""
         return {row["id"] for row in self.destination.held(stream)}
 
     @property
     def verdicts(self) -> dict[tuple[str, int], bool]:
+        """Stream and id of each reported record -> whether it is deleted."""
         return {(row["stream"], row["record_id"]): row["is_deleted"] for row in self.destination.held(DELETED)}
 
     def said_to_be_deleted(self, stream: str) -> set[int]:
+        """The ids of a stream's records that are reported as deleted."""
         return {id_ for (name, id_), is_deleted in self.verdicts.items() if name == stream and is_deleted}
 
 

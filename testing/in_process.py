@@ -39,6 +39,7 @@ class Sync:
     error: AirbyteTracedException | None = None
 
     def records(self, stream: str) -> list[Record]:
+        """The rows of a stream, in order."""
         return [m.record.data for m in self.messages if m.record and m.record.stream == stream]
 
     @property
@@ -122,6 +123,7 @@ def kills(result: Sync, name: str) -> Iterator[Sync]:
 
 
 def check(config: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether the connection can be made, and what is said."""
     status = SourceHarvest().check(LOGGER, dict(config))
     return status.status is Status.SUCCEEDED, status.message or ""
 
@@ -141,6 +143,7 @@ def state_in(destination: InMemoryDestination) -> list[AirbyteStateMessage] | No
 
 @cache
 def catalog_of(*names: str) -> ConfiguredAirbyteCatalog:
+    """These streams, incremental where they can be; made once and not to be changed."""
     return catalog(names)
 
 
