@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -73,7 +73,7 @@ class Sync:
 
 def catalog(streams: Iterable[str], mode: SyncMode = SyncMode.incremental) -> ConfiguredAirbyteCatalog:
     """These streams, incremental where they can be and the mode allows it; the tables of others are overwritten."""
-    return ConfiguredAirbyteCatalog(streams=[_configured(_discovered()[name], mode) for name in streams])
+    return ConfiguredAirbyteCatalog(streams=[_configured(replace(_discovered()[name]), mode) for name in streams])
 
 
 @cache
