@@ -86,7 +86,7 @@ def test_pyairbyte_syncs_an_account_and_then_what_changed(python: Path, tmp_path
     }
 
     def sync() -> int:
-        printed = run(python, "-c", script, seconds=LONGEST_WAIT, cwd=tmp_path, env=environment)
+        printed = run(python, "-c", script, seconds=3 * LONGEST_WAIT, cwd=tmp_path, env=environment)
         [rows] = re.findall(r"^(\d+) rows were read$", printed, re.MULTILINE)
         return int(rows)
 

@@ -8,6 +8,7 @@ from testing.expected_reports import DAY, today
 
 
 def requests_to(harvest: Harvest, path: str) -> list[dict[str, str]]:
+    """The queries of all requests for a path, such as `/v2/clients`, in order."""
     return [request.query for request in harvest.requests if request.path == path]
 
 
@@ -44,4 +45,5 @@ def of_late(harvest: Harvest, days: int = 200) -> date:
 
 
 def to_now(harvest: Harvest) -> None:
+    """The account's clock is set to this machine's."""
     harvest.clock.advance(seconds=(datetime.now(timezone.utc) - harvest.clock.now()).total_seconds())

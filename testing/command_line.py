@@ -29,18 +29,22 @@ class Run:
         return [json.loads(line) for line in self.output.removesuffix("\n").split("\n") if self.output]
 
     def of_type(self, kind: str) -> list[Message]:
+        """The messages of a type, such as `STATE`, in order."""
         return [message for message in self.messages if message["type"] == kind]
 
     def rows(self, stream: str) -> list[Row]:
+        """The records of a stream, in order."""
         return [m["record"]["data"] for m in self.of_type("RECORD") if m["record"]["stream"] == stream]
 
     @property
     def errors(self) -> list[Message]:
+        """The errors of all TRACE messages, in order."""
         traces = [message["trace"] for message in self.of_type("TRACE")]
         return [trace["error"] for trace in traces if trace["type"] == "ERROR"]
 
 
 def command_line(*arguments: str) -> list[str]:
+    """The command that runs the connector with these arguments."""
     return [sys.executable, "-m", "source_harvest", *arguments]
 
 

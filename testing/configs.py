@@ -20,6 +20,7 @@ def config_of(harvest: Harvest, server: Server) -> dict[str, Any]:
 
 
 def without(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A config that lacks a field."""
     return {key: value for key, value in config.items() if key != name}
 
 
@@ -29,6 +30,7 @@ OAUTH = {"auth_type": "Client", "client_id": "id", "client_secret": "hush", "ref
 
 
 def settings(config: dict[str, Any]) -> Settings:
+    """What the connector makes of a config; raises `HarvestError`."""
     return Settings.of(config, SourceHarvest().spec(LOGGER).connectionSpecification)
 
 

@@ -89,10 +89,12 @@ def breaks(value: Any) -> st.SearchStrategy[str]:
 
 
 def fuzzing(tries: int) -> Any:
+    """Settings for a property that is tried so many times, however slow it is."""
     return settings(max_examples=tries, suppress_health_check=list(HealthCheck))
 
 
 def assert_clear(message: str) -> None:
+    """It is one short line, without a stack trace."""
     assert message
     assert "\n" not in message
     assert "Traceback" not in message
@@ -110,6 +112,7 @@ def assert_written(result: Sync) -> None:
 
 
 def assert_complete_row(name: str, row: Mapping[str, Any]) -> None:
+    """It has all columns that its stream adds, and a primary key."""
     stream = STREAM_OF[name]
     flattened = {f"{nested}_{column}" for nested, columns in stream.flattened.items() for column in columns}
     assert set(row) >= {*stream.foreign_keys, *flattened, *stream.clock_times, *stream.access_role_flags}
@@ -119,6 +122,7 @@ def assert_complete_row(name: str, row: Mapping[str, Any]) -> None:
 
 
 def assert_config_error(error: HarvestError, beginning: str = "The ") -> None:
+    """It is a clear error of the config type, without the secret."""
     assert str(error).startswith(beginning)
     assert_clear(str(error))
     assert error.failure_type is FailureType.config_error
@@ -126,6 +130,7 @@ def assert_config_error(error: HarvestError, beginning: str = "The ") -> None:
 
 
 def written(text: str) -> str:
+    """The path of a file with that text."""
     path = Path(FOLDER.name) / "input.json"
     path.write_bytes(text.encode())
     return str(path)

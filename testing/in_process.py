@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,7 @@ class Sync:
     error: AirbyteTracedException | None = None
 
     def records(self, stream: str) -> list[Record]:
+        """The rows of a stream, in order."""
         return [m.record.data for m in self.messages if m.record and m.record.stream == stream]
 
     @property
@@ -72,9 +73,14 @@ class Sync:
 
 def catalog(streams: Iterable[str], mode: SyncMode = SyncMode.incremental) -> ConfiguredAirbyteCatalog:
     """These streams, incremental where they can be and the mode allows it; the tables of others are overwritten."""
+    return ConfiguredAirbyteCatalog(streams=[_configured(replace(_discovered()[name]), mode) for name in streams])
+
+
+@cache
+def _discovered() -> dict[str, AirbyteStream]:
+    """The streams, which are the same for every account."""
     config = {"credentials": {"auth_type": "Token", "api_token": "any"}}
-    known = {stream.name: stream for stream in SourceHarvest().discover(LOGGER, config).streams}
-    return ConfiguredAirbyteCatalog(streams=[_configured(known[name], mode) for name in streams])
+    return {stream.name: stream for stream in SourceHarvest().discover(LOGGER, config).streams}
 
 
 def _configured(stream: AirbyteStream, mode: SyncMode) -> ConfiguredAirbyteStream:
@@ -117,6 +123,7 @@ def kills(result: Sync, name: str) -> Iterator[Sync]:
 
 
 def check(config: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether the connection can be made, and what is said."""
     status = SourceHarvest().check(LOGGER, dict(config))
     return status.status is Status.SUCCEEDED, status.message or ""
 
@@ -136,6 +143,7 @@ def state_in(destination: InMemoryDestination) -> list[AirbyteStateMessage] | No
 
 @cache
 def catalog_of(*names: str) -> ConfiguredAirbyteCatalog:
+    """These streams, incremental where they can be; made once and not to be changed."""
     return catalog(names)
 
 

@@ -34,8 +34,10 @@ def asked_by(
 
 
 def first_day(harvest: Harvest, *lists: str) -> date:
+    """The day of the earliest entry in these lists."""
     return min(date.fromisoformat(row["spent_date"]) for name in lists for row in harvest.listed(name))
 
 
 def is_unfinished(killed: Sync) -> bool:
+    """Whether a killed sync of `time_clients` left periods to be read."""
     return "unfinished" in killed.states["time_clients"]

@@ -9,6 +9,7 @@ from source_harvest.streams import STREAMS
 
 
 def stream_name(stream: type[HarvestStream]) -> str:
+    """The name of a stream's class in snake case."""
     return camel_to_snake(stream.__name__)
 
 

@@ -1,4 +1,4 @@
-"""The door: what a config may hold, and what is said of one that holds something else."""
+"""What a config may hold, and what is said of one that holds something else."""
 
 import json
 from pathlib import Path

@@ -9,54 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, SyncMode, Type
+from airbyte_cdk.models import SyncMode
 
 from emulator import Harvest
 from source_harvest.state.known_ids import KnownIds
-from source_harvest.streams import STREAMS
 from testing.accounts import requests_to, to_now
-from testing.destinations import InMemoryDestination
+from testing.deletion_syncs import WITH_IDS, Story, first_sync
 from testing.expected_tables import tables
-from testing.in_process import Sync, catalog, kills, load_into, state_in, sync
-from testing.streams import DELETED, WHOLE, stream_name
+from testing.in_process import Sync, kills, state_in, sync
+from testing.streams import DELETED, WHOLE
 
 SEEDS = range(int(os.environ.get("DELETION_SEEDS", "10")))
-WITH_IDS = [stream_name(stream) for stream in STREAMS if stream.primary_key == "id"]
 LISTS = ("clients", "contacts", "tasks", "projects", "time_entries", "expenses", "invoices", "estimates", "roles")
 OTHERS = ("user_assignments", "task_assignments", "users", "expense_categories", "invoice_item_categories")
-
-
-class Story:
-    """Syncs of a config into one destination, each with the state that is there."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.destination = InMemoryDestination()
-        self.said_to_be_back: set[tuple[str, int]] = set()
-
-    def sync(self, streams: list[str], *, until: float = 1, mode: SyncMode = SyncMode.incremental) -> Sync:
-        """Takes what comes up to some message, as where it was killed there; up to its end for 1."""
-        asked = catalog([name for name in streams if name != DELETED], mode)
-        asked.streams += catalog([name for name in streams if name == DELETED]).streams
-        result = sync(self.config, streams, state_in(self.destination), asked=asked)
-        self.said_to_be_back = {(r["stream"], r["record_id"]) for r in result.records(DELETED) if not r["is_deleted"]}
-        load_into(self.destination, result.messages[: int(until * len(result.messages))], asked)
-        return result
-
-    def keep(self, states: list[AirbyteStateMessage]) -> None:
-        """The destination is given these and no rows."""
-        messages = [AirbyteMessage(type=Type.STATE, state=state) for state in states]
-        load_into(self.destination, messages, catalog([]))
-
-    def ids(self, stream: str) -> set[int]:
-        return {row["id"] for row in self.destination.held(stream)}
-
-    @property
-    def verdicts(self) -> dict[tuple[str, int], bool]:
-        return {(row["stream"], row["record_id"]): row["is_deleted"] for row in self.destination.held(DELETED)}
-
-    def said_to_be_deleted(self, stream: str) -> set[int]:
-        return {id_ for (name, id_), is_deleted in self.verdicts.items() if name == stream and is_deleted}
 
 
 def assert_all_found(story: Story, harvest: Harvest, streams: list[str] = WITH_IDS) -> None:
@@ -140,14 +105,6 @@ def test_all_that_was_deleted_is_found_and_nothing_else(
     result = story.sync([*WITH_IDS, DELETED])
     assert result.errors == {}
     assert_all_found(story, harvest)
-
-
-def first_sync(harvest: Harvest, config: dict[str, Any], streams: list[str] = WITH_IDS) -> Story:
-    """All of it was read, and a day has passed."""
-    story = Story(config)
-    story.sync([*streams, DELETED])
-    harvest.clock.advance(days=1)
-    return story
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])
@@ -444,89 +401,3 @@ def test_time_passes_between_the_start_and_the_finding(harvest: Harvest, config:
     began = harvest.clock.now()
     row = story.sync(["clients", DELETED]).records(DELETED)[0]
     assert row["detected_at"] >= f"{began + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def warnings_of_unknown(caplog: pytest.LogCaptureFixture) -> list[str]:
-    found = [record.getMessage() for record in caplog.records if "were read without it" in record.getMessage()]
-    caplog.clear()
-    return found
-
-
-def added(harvest: Harvest, stream: str) -> int:
-    values = {
-        "contacts": {"client_id": harvest.listed("clients")[0]["id"]},
-        "invoice_messages": {"invoice_id": harvest.listed("invoices")[0]["id"], "subject": "Another"},
-    }
-    return harvest.add(stream, **values.get(stream, {}))
-
-
-@pytest.mark.parametrize("stream", ["clients", "contacts", "time_entries", "invoice_messages"])
-def test_rows_that_came_without_it_are_told_later_or_it_says_that_it_cannot_know(
-    stream: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    warehouse = first_sync(harvest, {**config, "deleted_records_days": 30, "child_full_read_days": 0}, [stream])
-    last = f"{harvest.clock.now():%Y-%m-%dT%H:%M}"
-    warehouse.sync([stream, DELETED])
-    harvest.clock.advance(hours=1)
-    left, gone = added(harvest, stream), added(harvest, stream)
-    warehouse.sync([stream])
-    assert {left, gone} <= warehouse.ids[stream]
-    harvest.clock.advance(hours=1)
-    harvest.delete(stream, gone)
-    assert warnings_of_unknown(caplog) == []
-    warehouse.sync([stream, DELETED])
-    [warning] = warnings_of_unknown(caplog)
-    assert f"after {last}" in warning
-    assert f": {stream}. Of the rows" in warning
-    harvest.clock.advance(days=31)
-    harvest.delete(stream, left)
-    warehouse.sync([stream, DELETED])
-    assert warehouse.said_to_be_deleted(stream) == {left}
-    assert warnings_of_unknown(caplog) == []
-
-
-def test_it_says_so_too_where_the_sync_without_it_was_killed_after_its_first_row(
-    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    warehouse = first_sync(harvest, config, ["clients", "tasks"])
-    client = added(harvest, "clients")
-    messages = sync(config, ["clients"], warehouse.states).messages
-    first = next(n for n, message in enumerate(messages) if message.record and message.record.data["id"] == client)
-    warehouse.keep(Sync(messages[: first + 1]).state)
-    harvest.delete("clients", client)
-    warehouse.sync(["clients", "tasks", DELETED])
-    assert [": clients. Of the rows" in warning for warning in warnings_of_unknown(caplog)] == [True]
-
-
-def test_it_says_so_where_its_own_state_was_cleared_or_it_was_never_there(
-    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    state = sync(config, ["clients", "users"]).state
-    both = sync(config, ["clients", "users", DELETED], state)
-    assert ["clients, users" in warning for warning in warnings_of_unknown(caplog)] == [True]
-    cleared = [s for s in both.state if s.stream and s.stream.stream_descriptor.name != DELETED]
-    sync(config, ["clients", "users", DELETED], cleared)
-    assert ["clients, users" in warning for warning in warnings_of_unknown(caplog)] == [True]
-
-
-def test_a_killed_sync_is_none_that_was_read_without_it(
-    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    harvest.page_size_cap = 20
-    streams = [name for name in WITH_IDS if name not in WHOLE]
-    for until in (0.3, 0.6, 0.9):
-        story = Story(config)
-        story.sync([*streams, DELETED], until=until)
-        harvest.clock.advance(days=1)
-        story.sync([*streams, DELETED], until=until)
-        story.sync([*streams, DELETED])
-    assert warnings_of_unknown(caplog) == []
-
-
-def test_states_say_nothing_of_deletions_where_nobody_looks_for_them(harvest: Harvest, config: dict[str, Any]) -> None:
-    first = sync(config, ["clients"])
-    second = sync(config, ["clients"], first.state)
-    assert [state.keys() for state in (first.states["clients"], second.states["clients"])] == [
-        {"updated_at", "account"}
-    ] * 2
-    assert len(second.state) == 1

@@ -1,4 +1,4 @@
-"""A report goes on where a killed sync left it, and its rows come to what the account reckons."""
+"""A report goes on where a killed sync left it."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""The rows of reports can be summed, and come to what the account reckons whatever happens between syncs."""
+"""The rows of reports can be summed, and come to what the account's time and expenses come to."""
 
 import json
 from collections import Counter
