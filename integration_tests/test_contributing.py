@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 CLASS = '''
 
-class UserAssignments(HarvestStream):
+class UserAssignments(UpdatedSince):
     """A user on a project."""
 
     foreign_keys = {"project_id": "projects", "user_id": "users"}

@@ -38,7 +38,8 @@ class HarvestStream(HttpStream):
     identified_by: ClassVar[tuple[str, ...]] = ("id",)
     """The fields that tell the rows of one list apart."""
     primary_key: str | list[str] = "id"
-    cursor_field: str | list[str] = "updated_at"
+    cursor_field: str | list[str] = []
+    """The column that says when a record changed; none where Harvest cannot be asked for changes."""
     limited_by_start_date: ClassVar[bool] = False
     """True for facts, false for what facts refer to."""
     foreign_keys: ClassVar[Mapping[str, str]] = {}
@@ -118,8 +119,8 @@ class HarvestStream(HttpStream):
         return self if type(self) is kind else kind(self._account)
 
     def since(self, bookmark: StreamState) -> str | None:
-        """From which change on its records are to be read."""
-        return bookmark.since(self.overlap)
+        """From which change on its records are to be read; None for all of them."""
+        return None
 
     def list_since(self, progress: StreamProgress) -> str | None:
         """From which change on its lists must be read for that."""

@@ -15,6 +15,7 @@ from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import ChildIds
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.odd_rows import is_in_no_row
 
 
@@ -27,7 +28,7 @@ class Inside(NamedTuple):
     """What is there and is no record, or cannot be known."""
 
 
-class EmbeddedStream(HarvestStream):
+class EmbeddedStream(UpdatedSince):
     """What each row of a parent's list carries inside: a list of objects or of ids, or one object."""
 
     parent: ClassVar[type[HarvestStream]]

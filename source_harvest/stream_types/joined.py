@@ -15,6 +15,7 @@ from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import changed_since, timestamp
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.odd_rows import is_in_no_row
 
 Lists = Mapping[type[HarvestStream], Mapping[int, Row]]
@@ -28,7 +29,7 @@ def id_of(row: Row, reference: str) -> int | None:
     return id_ if type(id_) is int else None
 
 
-class JoinedStream(HarvestStream):
+class JoinedStream(UpdatedSince):
     """Rows that no list of Harvest's has, worked out from several.
 
     A row that did not change takes part in a record that did. So where anything changed, whole lists are read.

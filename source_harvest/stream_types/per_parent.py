@@ -40,7 +40,6 @@ class PerParentStream(HarvestStream):
     """A list below each record of a parent's list. All of it is read in each sync."""
 
     takes_at_once = False
-    cursor_field: str | list[str] = []  # what Harvest cannot be asked for by change
     readable_by = ""  # all who may read the parents
     parent: ClassVar[type[HarvestStream]]
     parent_key: ClassVar[str]

@@ -1,11 +1,11 @@
 """Clients and the people to reach there."""
 
-from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 
 CLIENT_MANAGERS = "Administrators and Managers who may create and edit clients"
 
 
-class Clients(HarvestStream):
+class Clients(UpdatedSince):
     """A client, archived or not.
 
     https://help.getharvest.com/api-v2/clients-api/clients/clients/
@@ -14,7 +14,7 @@ class Clients(HarvestStream):
     readable_by = CLIENT_MANAGERS
 
 
-class Contacts(HarvestStream):
+class Contacts(UpdatedSince):
     """A person at a client.
 
     https://help.getharvest.com/api-v2/clients-api/clients/contacts/

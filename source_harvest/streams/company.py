@@ -10,7 +10,6 @@ class Company(HarvestStream):
     """
 
     primary_key = "full_domain"
-    cursor_field: list[str] = []
     identified_by = ("full_domain",)
     text_keys = ("full_domain",)
     list_key = None

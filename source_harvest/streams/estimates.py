@@ -1,11 +1,11 @@
 """Estimates, and what belongs to one: line items and messages."""
 
-from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.embedded import EmbeddedStream
+from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.per_parent import ChangedParentsStream
 
 
-class Estimates(HarvestStream):
+class Estimates(UpdatedSince):
     """An estimate in any state.
 
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimates/
@@ -46,7 +46,7 @@ class EstimateMessages(ChangedParentsStream):
     foreign_keys = {"estimate_id": "estimates"}
 
 
-class EstimateItemCategories(HarvestStream):
+class EstimateItemCategories(UpdatedSince):
     """A kind of line item. A line names its kind, and does not refer to it.
 
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-item-categories/

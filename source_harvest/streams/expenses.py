@@ -1,9 +1,9 @@
 """Expenses and their categories."""
 
-from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 
 
-class Expenses(HarvestStream):
+class Expenses(UpdatedSince):
     """Money spent on a project.
 
     https://help.getharvest.com/api-v2/expenses-api/expenses/expenses/
@@ -26,7 +26,7 @@ class Expenses(HarvestStream):
     flattened = {"receipt": ("url", "file_name", "file_size", "content_type")}
 
 
-class ExpenseCategories(HarvestStream):
+class ExpenseCategories(UpdatedSince):
     """What an expense can be for.
 
     https://help.getharvest.com/api-v2/expenses-api/expenses/expense-categories/

@@ -1,11 +1,11 @@
 """Invoices, and what belongs to one: line items, messages, payments."""
 
-from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.embedded import EmbeddedStream
+from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.per_parent import ChangedParentsStream
 
 
-class Invoices(HarvestStream):
+class Invoices(UpdatedSince):
     """An invoice in any state.
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoices/
@@ -63,7 +63,7 @@ class InvoicePayments(ChangedParentsStream):
     flattened = {"payment_gateway": ("id", "name")}
 
 
-class InvoiceItemCategories(HarvestStream):
+class InvoiceItemCategories(UpdatedSince):
     """A kind of line item. A line names its kind, and does not refer to it.
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-item-categories/

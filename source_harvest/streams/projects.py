@@ -6,11 +6,12 @@ from typing_extensions import override
 
 from source_harvest.api.pages import Row
 from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.joined import JoinedStream, Lists, id_of
 from source_harvest.streams.users import Users
 
 
-class Projects(HarvestStream):
+class Projects(UpdatedSince):
     """A project for a client, archived or not.
 
     https://help.getharvest.com/api-v2/projects-api/projects/projects/
@@ -20,7 +21,7 @@ class Projects(HarvestStream):
     foreign_keys = {"client_id": "clients"}
 
 
-class ProjectUsers(HarvestStream):
+class ProjectUsers(UpdatedSince):
     """A user on a project, which Harvest calls a user assignment.
 
     https://help.getharvest.com/api-v2/projects-api/projects/user-assignments/
@@ -31,7 +32,7 @@ class ProjectUsers(HarvestStream):
     foreign_keys = {"project_id": "projects", "user_id": "users"}
 
 
-class ProjectTasks(HarvestStream):
+class ProjectTasks(UpdatedSince):
     """A task on a project, which Harvest calls a task assignment.
 
     https://help.getharvest.com/api-v2/projects-api/projects/task-assignments/

@@ -12,8 +12,6 @@ class Roles(HarvestStream):
     Harvest cannot be asked for changed roles, and a new user in a role does not change it.
     """
 
-    cursor_field: list[str] = []
-
 
 class UserRoles(EmbeddedStream):
     """A user in a role."""

@@ -1,9 +1,9 @@
 """Tasks."""
 
-from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 
 
-class Tasks(HarvestStream):
+class Tasks(UpdatedSince):
     """A kind of work, of which projects use some.
 
     https://help.getharvest.com/api-v2/tasks-api/tasks/tasks/

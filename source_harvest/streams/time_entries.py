@@ -1,10 +1,10 @@
 """Time entries, and the things in other services that they refer to."""
 
-from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.embedded import EmbeddedStream
+from source_harvest.stream_types.incremental import UpdatedSince
 
 
-class TimeEntries(HarvestStream):
+class TimeEntries(UpdatedSince):
     """Time that somebody worked on a project.
 
     https://help.getharvest.com/api-v2/timesheets-api/timesheets/time-entries/

@@ -7,11 +7,11 @@ from typing_extensions import override
 
 from source_harvest.api.list_reader import Slice
 from source_harvest.state.progress import StreamProgress
-from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.per_parent import PerParentStream
 
 
-class Users(HarvestStream):
+class Users(UpdatedSince):
     """Somebody who works with the account, archived or not.
 
     https://help.getharvest.com/api-v2/users-api/users/users/
