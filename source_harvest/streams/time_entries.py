@@ -9,7 +9,7 @@ class TimeEntries(UpdatedSince):
 
     https://help.getharvest.com/api-v2/timesheets-api/timesheets/time-entries/
 
-    Everybody may read time entries; ChildIds see their own, Managers those of their teammates and projects too.
+    Everybody may read time entries; Members see their own, Managers those of their teammates and projects too.
     """
 
     readable_by = "everyone"

@@ -140,7 +140,7 @@ def test_who_is_let_in_after_a_429_waits_all_the_same(
     sender = Thread(target=session.send, args=[request])
     refused = requests.Response()
     refused.headers["Retry-After"] = "70"
-    with gate.entered():
+    with gate.slot():
         sender.start()
         sender.join(0.2)
         assert (naps, harvest.requests) == ([], [])
