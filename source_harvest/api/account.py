@@ -1,4 +1,4 @@
-"""The Harvest account that is read: which one it is, its settings, its user, and why a request was refused."""
+"""The Harvest account that a command reads: its ID, its company, its user, and why it refused a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from source_harvest.api.error_handler import plain_errors
 from source_harvest.api.session import object_of
 from source_harvest.errors import HarvestError, Place, module_is_off, quote_unless_secret, redacted, schema_errors
 
-# So many accounts, and so much of their names, are listed in an error.
+# An error lists at most so many accounts, and so many characters of each name.
 LISTED = 20
 NAME_LENGTH = 60
 
@@ -27,7 +27,7 @@ COMPANY = Place("company", "Administrators")
 
 @dataclass(frozen=True)
 class Account:
-    """A Harvest account that the credentials reach."""
+    """A Harvest account that the credentials can access."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class Account:
 class HarvestAccount:
     """The account that one command reads.
 
-    Nothing is asked before it is needed, and nothing more once Harvest has rejected the credentials.
+    A request is sent only when its response is needed, and none once Harvest has rejected the credentials.
     """
 
     def __init__(self, client: HarvestClient) -> None:
@@ -48,14 +48,14 @@ class HarvestAccount:
         self._is_confirmed = False
 
     def close(self) -> None:
-        """As the client's."""
+        """Closes the client."""
         self.client.close()
 
     def connect(self, *, confirm: bool = False) -> str:
-        """From now on asks for the account that the settings mean, and returns its ID.
+        """Sends the ID of the configured account with all later requests, and returns it.
 
-        Asks Harvest only where the settings hold no ID, or to `confirm` that the credentials reach it.
-        Raises a config `HarvestError` that names the accounts that would work.
+        Asks Harvest only if the config has no account ID, or to `confirm` that the credentials can access it.
+        Raises a config `HarvestError` that lists the accounts that would work.
         """
         with self._connecting:
             if confirm or self.client.account_id is None:
@@ -64,10 +64,9 @@ class HarvestAccount:
 
     @contextmanager
     def explained(self, place: Place) -> Iterator[None]:
-        """Around the request of a list: tells a wrong account, wrong credentials and a module that is off from a role.
+        """Wraps a list request: its error tells a wrong account, credentials, a disabled module and a role apart.
 
-        Nothing more is asked after the first two.
-
+        After one of the first two, every later request raises that error without asking Harvest.
         Raises `HarvestError`.
         """
         if self._rejection:
@@ -77,9 +76,9 @@ class HarvestAccount:
             with plain_errors():
                 yield
         except HarvestError as error:
-            raise self._explanation(error, place) from error
+            raise self._explain(error, place) from error
 
-    def _explanation(self, error: HarvestError, place: Place) -> HarvestError:
+    def _explain(self, error: HarvestError, place: Place) -> HarvestError:
         if error.status in {401, 404} and (rejection := self._why_rejected(error)):
             return rejection.anew()
         if error.status in {403, 404} and place.module and self.is_off(place.module):
@@ -87,23 +86,23 @@ class HarvestAccount:
         return error
 
     def _why_rejected(self, error: HarvestError) -> HarvestError | None:
-        """Asks, once, whether the credentials and the account are what is wrong."""
+        """The error if the credentials or the account are wrong, which is checked once; else None."""
         with self._rejection_lock:
             if self._rejection is None and not self._is_confirmed:
-                self._rejection = self._what_is_wrong()
+                self._rejection = self._credentials_error()
                 self._is_confirmed = self._rejection is None
             if self._rejection is None and error.status == 401:
                 self._rejection = error
             return self._rejection
 
     def is_off(self, module: str) -> bool:
-        """Whether the company says so. Only administrators may ask, so for others it is not known."""
+        """Whether the module is switched off. False if unknown: only administrators may read the company."""
         with suppress(HarvestError):
             return self.company().get(f"{module}_feature") is False
         return False
 
     def company(self) -> Mapping[str, Any]:
-        """The account's settings; empty where the user may not see them, as only administrators may.
+        """The account's company; empty unless the user is an administrator.
 
         Raises `HarvestError`.
         """
@@ -119,14 +118,14 @@ class HarvestAccount:
         return company
 
     def user(self, place: Place = SIGNED_IN_USER) -> Mapping[str, Any]:
-        """The user behind the credentials, asked for once in a command.
+        """The signed-in user, requested once per command.
 
         Raises `HarvestError`.
         """
         return self.client.get_once(f"{self._url}/users/me", place, _expect_user)
 
     def _resolve(self, *, confirm: bool = False) -> str:
-        """As `connect`."""
+        """The ID of the configured account. Raises as `connect` does."""
         wanted = self.client.settings.account
         if wanted and wanted.isdigit() and not confirm:
             return wanted
@@ -143,8 +142,8 @@ class HarvestAccount:
             raise _no_such_account(wanted, accounts, may_ask=None not in subdomains)
         return matching[0].id
 
-    def _what_is_wrong(self) -> HarvestError | None:
-        """What is wrong with the credentials or the account after a 401 or 404; None if it is not they."""
+    def _credentials_error(self) -> HarvestError | None:
+        """The error if the credentials or the account are the reason for a 401 or 404; else None."""
         try:
             self._resolve(confirm=True)
         except HarvestError as cause:
@@ -152,7 +151,7 @@ class HarvestAccount:
         return None
 
     def _subdomain(self, account: Account) -> str | None:
-        """The subdomain of an account, or None where its user may not know (only administrators may)."""
+        """The account's subdomain; None if the user may not read its company (only administrators may)."""
         try:
             company = self.client.get(f"{self._url}/company", COMPANY, account_id=account.id)
         except HarvestError as error:
@@ -164,13 +163,13 @@ class HarvestAccount:
         return host.partition(".")[0]
 
     def _reachable(self) -> list[Account]:
-        """The Harvest accounts that the credentials reach; Forecast accounts are left out.
+        """The Harvest accounts that the credentials can access, without Forecast accounts.
 
-        Raises `HarvestError`: a config error where Harvest rejects the credentials.
+        Raises `HarvestError`: a config error if Harvest rejects the credentials.
         """
         try:
             found: list[Account] = self.client.get(
-                f"{self.client.settings.identity_url}/api/v2/accounts", ACCOUNTS, read=_read
+                f"{self.client.settings.identity_url}/api/v2/accounts", ACCOUNTS, read=_parse_accounts
             )
         except HarvestError as error:
             is_bad_token = error.status == 401 and not self.client.settings.uses_oauth
@@ -178,7 +177,7 @@ class HarvestAccount:
         return found
 
 
-def _read(response: requests.Response) -> list[Account]:
+def _parse_accounts(response: requests.Response) -> list[Account]:
     entries = [entry for entry in object_of(response)["accounts"] if entry["product"] == "harvest"]
     return [Account(id=f"{entry['id']:d}", name=redacted(str(entry.get("name")), NAME_LENGTH)) for entry in entries]
 
@@ -195,9 +194,7 @@ def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bo
     if wanted is None:
         said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
     else:
-        said = (
-            f'The config field "account_id" is {quote_unless_secret(wanted)}, {_what_is_wrong(wanted, may_ask=may_ask)}'
-        )
+        said = f'The config field "account_id" is {quote_unless_secret(wanted)}, {_mismatch(wanted, may_ask=may_ask)}'
     listed = [f"{account.id} ({account.name})" for account in accounts[:LISTED]]
     if len(accounts) > LISTED:
         listed.append(f"and {len(accounts) - LISTED} more")
@@ -207,7 +204,7 @@ def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bo
     return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)
 
 
-def _what_is_wrong(wanted: str, *, may_ask: bool) -> str:
+def _mismatch(wanted: str, *, may_ask: bool) -> str:
     if wanted.isdigit():
         return "which is no Harvest account that the credentials reach."
     if may_ask:

@@ -1,4 +1,4 @@
-"""How requests prove who asks: a personal access token, or OAuth with a refresh token."""
+"""Authentication: a personal access token, or OAuth with a refresh token."""
 
 import logging
 import math
@@ -25,12 +25,12 @@ from source_harvest.config import Config, Settings
 from source_harvest.errors import HarvestError, Place, config_error, quote_unless_secret, schema_errors
 from source_harvest.secret_filter import add_secrets
 
-# Seconds to connect, and seconds between two pieces of an answer: a page of 2,000 rows takes Harvest a while.
+# Seconds to connect, and seconds without a byte of the response: a page of 2,000 rows takes Harvest a while.
 TIMEOUT = (10, 60)
-# No redirect is followed: it would take the credentials to wherever it leads.
+# Redirects are not followed: they would send the credentials to another address.
 REQUEST_KWARGS = {"timeout": TIMEOUT, "allow_redirects": False}
 
-# For so many seconds after Harvest could not renew the access token it is not asked again.
+# Seconds without another token refresh after one failed with a transient error.
 SPARED = 60
 
 Ask = Callable[[], requests.Response]
@@ -42,14 +42,14 @@ ACCESS_TOKEN = Place("access token", "everyone")
 def authenticator(
     settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit | None = None
 ) -> AuthBase:
-    """The one authenticator that all requests of a command share.
+    """The authenticator that all requests of a command share.
 
-    Raises a config `HarvestError`.
+    Raises a config `HarvestError` if `token_expiry_date` is not a date.
     """
     if not settings.uses_oauth:
         return TokenAuthenticator(settings.credentials["api_token"])
-    # The CDK keeps the config that it is given up to date, for its next use in this process too; but it takes null for
-    # a value, and an empty token for one that has not expired.
+    # The CDK updates this config in place, for later commands in this process. It takes null for a value, and an empty
+    # access token for a valid one, so empty values are removed.
     kept = config["credentials"]
     kept.update(settings.credentials)
     for name in [name for name, value in kept.items() if value in (None, "")]:
@@ -68,30 +68,29 @@ def authenticator(
 
 
 class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
-    """OAuth as the CDK does it, but for the token request itself.
+    """The CDK's OAuth with our own token request.
 
-    Harvest may rotate the refresh token when it is used (B25 of docs/harvest-behaviour.md). So each refresh writes what
-    came back into the config and emits it as a CONTROL message, and one without a new refresh token keeps the old one.
-    An access token in place of one that Harvest rejected is used by one request before all others, so that it is known
-    whether Harvest takes it.
+    Harvest may rotate the refresh token when it is used (B25 of docs/harvest-behaviour.md). So each refresh writes the
+    new tokens into the config and emits it as a CONTROL message; without a new refresh token, the old one is kept.
+    After Harvest rejected an access token, a single request tries the new one before all others use it.
     """
 
     no_answer = NoAnswerLimit()
 
     _is_untried = False
-    """Whether the present access token took the place of a rejected one, and Harvest has not yet taken it."""
+    """Whether the access token replaced a rejected one, and Harvest has not accepted it yet."""
     _failure: HarvestError | None = None
     _failed_until = 0.0
 
     @override
     def _make_handled_request(self) -> Any:
-        """Harvest's answer to the refresh token. The CDK's own request has no time limit and follows redirects.
+        """The new tokens from Harvest. The CDK's own request has no timeout and follows redirects.
 
         Raises `HarvestError`.
         """
         handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
         session = JsonSession(no_answer=self.no_answer)
-        # No debug lines: they would show the body, with all that is secret in it.
+        # No DEBUG lines: they would show the secrets in the body.
         client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
         try:
             with plain_errors():
@@ -99,7 +98,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
                 headers = self.build_refresh_request_headers()
                 _, response = client.send_request("POST", url, REQUEST_KWARGS, headers=headers, data=form)
         except HarvestError as error:
-            raise _refused(error) if error.status and 400 <= error.status < 500 else error.anew() from error
+            raise _refresh_refused(error) if error.status and 400 <= error.status < 500 else error.anew() from error
         body = object_of(response)
         if not _is_token(body.get("access_token")):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
@@ -110,7 +109,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
     @override
     def refresh_access_token(self) -> Any:
-        """The new access token, when it ends, and the refresh token for the next time.
+        """The new access token, its expiry, and the next refresh token.
 
         Raises `HarvestError`.
         """
@@ -120,7 +119,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             with schema_errors(ACCESS_TOKEN):
                 return super().refresh_access_token()
         except HarvestError as error:
-            # Or each stream in turn would wait until it fails for it too.
+            # Other streams fail at once with the same error, instead of each retrying the refresh.
             is_passing = error.failure_type is FailureType.transient_error
             self._failure, self._failed_until = error, time.monotonic() + SPARED if is_passing else math.inf
             raise
@@ -128,10 +127,10 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     def answer(
         self, request: requests.PreparedRequest, ask: Ask, before_another: Callable[[], None]
     ) -> requests.Response:
-        """What `ask` returns for a request with the present access token, which is renewed where Harvest rejects it.
+        """Sends a request with the access token, which is refreshed if Harvest rejects it.
 
-        A 401 that is returned is Harvest's answer to the first use of a new token. `before_another` is called before
-        the request is sent once more. Raises `HarvestError`.
+        Returns a 401 only if Harvest rejects a new token too. Calls `before_another` before the request is sent again.
+        Raises `HarvestError`.
         """
         self(request)
         rejected = None
@@ -144,39 +143,39 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         with self._token_refresh_lock:
             while True:
                 if self.get_auth_header()["Authorization"] == rejected:
-                    self._replace_rejected()
+                    self._replace_token()
                 self(request)
                 if rejected:
                     before_another()
-                response = self._tried(ask)
+                response = self._try_token(ask)
                 if response.status_code != 401 or self._is_untried:
                     return response
                 response.close()
                 rejected = request.headers["Authorization"]
 
-    def _replace_rejected(self) -> None:
-        self._is_untried = True  # before anybody sees the new token
+    def _replace_token(self) -> None:
+        self._is_untried = True  # before other threads see the new token
         try:
             self.refresh_and_set_access_token()
         except BaseException:
             self._is_untried = False
             raise
 
-    def _tried(self, ask: Ask) -> requests.Response:
-        """Only a 401 tells that Harvest does not take a token, and only a 429 tells nothing."""
-        says_nothing_good = False
+    def _try_token(self, ask: Ask) -> requests.Response:
+        """Sends a request. A new token stays untried after a 401, which rejects it, and a 429, which says nothing."""
+        stays_untried = False
         try:
             response = ask()
-            says_nothing_good = response.status_code in {401, 429}
+            stays_untried = response.status_code in {401, 429}
         finally:
-            self._is_untried = self._is_untried and says_nothing_good
+            self._is_untried = self._is_untried and stays_untried
         return response
 
 
 def _expect_tokens(response: requests.Response) -> None:
-    """Where an answer holds any token it is not asked for again: the refresh token that was sent may be used up.
+    """Raises `ValueError` if the response holds no token, so that the request is retried.
 
-    Raises `ValueError`.
+    With any token it is not: the refresh token that was sent may be used up.
     """
     body = object_of(response)
     if not any(_is_token(body.get(name)) for name in ("access_token", "refresh_token")):
@@ -184,11 +183,11 @@ def _expect_tokens(response: requests.Response) -> None:
 
 
 def _is_token(value: object) -> bool:
-    """Whether a header may hold it."""
+    """Whether a header can hold the value."""
     return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None
 
 
-def _refused(error: HarvestError) -> HarvestError:
+def _refresh_refused(error: HarvestError) -> HarvestError:
     return HarvestError(
         f"{error.said}, and refused to renew the access token. Check the client ID, the client secret and the refresh "
         "token in the source's settings, or authenticate again.",

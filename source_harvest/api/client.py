@@ -1,4 +1,4 @@
-"""The HTTP client of one command: its session, with the credentials, headers, limits and timeouts that all share."""
+"""The HTTP client of one command: its requests share credentials, headers, rate limits and timeouts."""
 
 import logging
 from collections.abc import Callable
@@ -25,24 +25,21 @@ logger = logging.getLogger("airbyte")
 
 T = TypeVar("T")
 
-# Harvest asks for the application's name and a way to reach its makers.
+# Harvest asks for the application's name and a contact.
 USER_AGENT = f"source-harvest/{version('source-harvest')} (https://docs.airbyte.com/integrations/sources/harvest)"
 ACCOUNT_HEADER = "Harvest-Account-Id"
 
 Read = Callable[[requests.Response], Any]
-"""Makes of a successful answer what it means; raises `ValueError` and the like where it is not as documented."""
+"""Parses a successful response; raises `ValueError` and the like if it is not as documented."""
 
 SIGNED_IN_USER = Place("signed-in user", "everyone")
 
 
 class HarvestClient:
-    """Sends the requests of one command: check, discover or read.
-
-    Nothing is sent before it is needed.
-    """
+    """Sends the requests of one command: check, discover or read."""
 
     def __init__(self, settings: Settings, config: Config, no_answer: NoAnswerLimit | None = None) -> None:
-        """Without a limit, whatever is asked for is asked for as often as each request may be tried."""
+        """Without `no_answer`, only the tries of each request are limited."""
         self._no_answer = no_answer or NoAnswerLimit()
         self.settings = settings
         self.slots = RequestSlots(settings.num_workers)
@@ -54,33 +51,33 @@ class HarvestClient:
         self._session.auth = authenticator(settings, config, headers, self._no_answer)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.report_plan = ReportPlan(self._session.reports)
-        self._found_lock = Lock()
-        self._found: dict[object, Any] = {}
-        self._finding: dict[object, Lock] = {}
+        self._results_lock = Lock()
+        self._results: dict[object, Any] = {}
+        self._result_locks: dict[object, Lock] = {}
 
     def http_client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
-        """A client for one place in Harvest, on the session that all share; what was `read` is the answer's meaning."""
-        understand = partial(self._understand, place, read)
+        """A CDK client for one place, on the shared session. What `read` returns is the response's `meaning`."""
+        parse = partial(self._parse, place, read)
         handler = HarvestErrorHandler(
-            place, understand, uses_oauth=self.settings.uses_oauth, tries=tries, no_answer=self._no_answer
+            place, parse, uses_oauth=self.settings.uses_oauth, tries=tries, no_answer=self._no_answer
         )
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
-    def _understand(self, place: Place, read: Read, response: requests.Response) -> None:
+    def _parse(self, place: Place, read: Read, response: requests.Response) -> None:
         if not isinstance(response, JsonResponse):
             raise TypeError(f"an answer is expected, not a {type(response).__name__}")
         response.meaning = read(response)
         if response.is_mended:
-            self.once(("mended", place.name), partial(_tell_mended, place))
+            self.once(("mended", place.name), partial(_warn_of_replaced_text, place))
 
     def close(self) -> None:
-        """Closes the connections that wait for more requests. Nothing more is sent."""
+        """Closes the connections. No request is sent afterwards."""
         self.slots.close()
         self._session.close()
 
     @property
     def account_id(self) -> str | None:
-        """The account that is asked for, once that is known."""
+        """The ID of the account to read; None until it is known."""
         found = self._session.headers.get(ACCOUNT_HEADER)
         return None if found is None else str(found)
 
@@ -96,7 +93,7 @@ class HarvestClient:
         read: Read = object_of,
         tries: int = TRIES,
     ) -> Any:
-        """What is read at a single address: by default the JSON object there, such as the signed-in user.
+        """What `read` makes of the response at one address: by default its JSON object.
 
         Raises `HarvestError`.
         """
@@ -112,7 +109,7 @@ class HarvestClient:
             return response.meaning if isinstance(response, JsonResponse) else None
 
     def get_once(self, url: str, place: Place, expected: Read = object_of) -> dict[str, Any]:
-        """The JSON object at an address, which is as `expected`; an answer serves all who ask in this command.
+        """The JSON object at an address, checked by `expected` and requested once per command.
 
         Raises `HarvestError`.
         """
@@ -124,7 +121,7 @@ class HarvestClient:
         return self.once(url, partial(self.get, url, place, read=read))
 
     def is_answered(self) -> bool:
-        """Whether Harvest answers others while this thread's last request failed; where nobody asks, it is asked."""
+        """Whether Harvest answers others although this thread's request failed; if none succeeded since, sends one."""
         if self._session.is_answered:
             return True
         try:
@@ -134,17 +131,17 @@ class HarvestClient:
         return True
 
     def once(self, what: object, find: Callable[[], T]) -> T:
-        """What is found out once in a command, however many need it."""
-        with self._found_lock:
-            lock = self._finding.setdefault(what, Lock())
+        """What `find` returns, called once per command for each `what`."""
+        with self._results_lock:
+            lock = self._result_locks.setdefault(what, Lock())
         with lock:
-            if what not in self._found:
-                self._found[what] = find()
-            found: T = self._found[what]
-            return found
+            if what not in self._results:
+                self._results[what] = find()
+            result: T = self._results[what]
+            return result
 
 
-def _tell_mended(place: Place) -> None:
+def _warn_of_replaced_text(place: Place) -> None:
     logger.warning(
         "Harvest's %s hold text that no UTF-8 can hold, such as one half of an emoji that was cut: "
         "each such character becomes U+FFFD. Mend the text in Harvest to have it whole.",

@@ -1,4 +1,4 @@
-"""Connections on which an answer, head and body, is waited for so long at most, however slowly its bytes come."""
+"""HTTP connections with a time limit for the whole response, headers and body, however slowly its bytes come."""
 
 import http.client
 import io
@@ -9,12 +9,12 @@ from typing import Any
 from typing_extensions import Buffer, override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-# The seconds for which one answer is waited for in all. The timeouts of a request begin anew with each piece.
+# Seconds to wait for one response in all. The timeout of a request starts again with every read.
 ANSWER_SECONDS = 120.0
 
 
 class TimedBytes(io.RawIOBase):
-    """What a socket receives, until all the time that was spent waiting for it is too long."""
+    """The bytes that a socket receives, as long as all reads together take no more than `seconds`."""
 
     def __init__(self, received: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
         self._received = received
@@ -27,7 +27,7 @@ class TimedBytes(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer) -> int | None:
-        """As that of any raw stream. Raises `TimeoutError`."""
+        """As `io.RawIOBase.readinto`. Raises `TimeoutError`."""
         if self._seconds <= 0:
             raise TimeoutError("the answer took too long")
         self._sock.settimeout(min(self._seconds, self._timeout or self._seconds))
@@ -44,7 +44,7 @@ class TimedBytes(io.RawIOBase):
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """An answer that has `ANSWER_SECONDS` from its first byte to its last."""
+    """A response that may keep us waiting for `ANSWER_SECONDS` in all."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -52,12 +52,12 @@ class TimedResponse(http.client.HTTPResponse):
 
 
 class TimedConnection(HTTPConnection):
-    """Without TLS, as to a proxy or to this machine."""
+    """A connection without TLS, such as to a proxy or to this machine."""
 
     response_class = TimedResponse
 
 
 class TimedTlsConnection(HTTPSConnection):
-    """With TLS."""
+    """A connection with TLS."""
 
     response_class = TimedResponse

@@ -1,4 +1,4 @@
-"""Judges Harvest's answers for the CDK's HTTP client."""
+"""Tells the CDK's HTTP client which responses are a success, which are retried and which are errors."""
 
 import random
 import time
@@ -25,15 +25,15 @@ from source_harvest.errors import (
     redacted,
 )
 
-# How often a request is sent that meets faults which may pass.
+# How often a request is sent, the first try included, while its errors are transient.
 TRIES = 6
 
-# Up to so many seconds are added to each wait before another try.
+# Up to so many seconds are added to each wait before a retry.
 JITTER = 0.5
 
 
 def not_answered(place: Place, reason: str) -> HarvestError:
-    """The error where no whole answer came."""
+    """The error of a request without a complete response."""
     message = f"Harvest's {place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {NOT_ANSWERED.advice}"
     return HarvestError(message, NOT_ANSWERED.failure_type)
 
@@ -47,10 +47,11 @@ def _rejected_new_token() -> HarvestError:
 
 
 class HarvestErrorHandler(ErrorHandler):
-    """Judges each answer for the CDK's HTTP client.
+    """Decides for the CDK's HTTP client what follows from a response.
 
-    Faults that may pass are retried by the client, and so is a success that `understand` does not; all else that is not
-    a success raises a `HarvestError`, a 401 with another advice where the session `uses_oauth` and renewed its token.
+    Transient errors are retried, and so are successes that `understand` rejects. All other failures raise a
+    `HarvestError`, unless the place's `nothing_there` names their status. With `uses_oauth`, a 401 says that the new
+    access token was rejected too.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class HarvestErrorHandler(ErrorHandler):
         tries: int = TRIES,
         no_answer: NoAnswerLimit | None = None,
     ) -> None:
-        """`understand` raises `ValueError`, `KeyError` and the like where a successful answer is not as documented."""
+        """`understand` raises `ValueError`, `KeyError` and the like if a successful response is not as documented."""
         self._place = place
         self._understand = understand
         self._uses_oauth = uses_oauth
@@ -77,7 +78,7 @@ class HarvestErrorHandler(ErrorHandler):
     @property
     @override
     def max_time(self) -> int:
-        return 24 * 60 * 60  # waiting for Harvest's limit takes its time, and is no reason to give up
+        return 24 * 60 * 60  # waits for the rate limit are long, and no reason to give up
 
     @override
     def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
@@ -109,7 +110,7 @@ class HarvestErrorHandler(ErrorHandler):
             self._understand(response)
         except UNDOCUMENTED as error:
             response.close()
-            return _another_try(FailureType.system_error, not_as_documented(self._place, error))
+            return _retry_with(FailureType.system_error, not_as_documented(self._place, error))
         return ErrorResolution(ResponseAction.SUCCESS)
 
     def _without_answer(self, error: Exception | None) -> ErrorResolution:
@@ -118,29 +119,26 @@ class HarvestErrorHandler(ErrorHandler):
             return self._retry(reason)
         failure = not_answered(self._place, reason)
         self._no_answer.note(failure)
-        return _another_try(failure.failure_type, str(failure))
+        return _retry_with(failure.failure_type, str(failure))
 
     def _retry(self, reason: str) -> ErrorResolution:
         message = f"Harvest's {self._place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {RETRIED.advice}"
-        return _another_try(RETRIED.failure_type, message)
+        return _retry_with(RETRIED.failure_type, message)
 
 
-def _another_try(failure_type: FailureType, message: str) -> ErrorResolution:
-    # The client's waits grow and are the same for all threads; this keeps them from coming back all at once.
-    time.sleep(random.uniform(0, JITTER))  # noqa: S311 - nothing is to be kept secret
+def _retry_with(failure_type: FailureType, message: str) -> ErrorResolution:
+    # The CDK's backoff is the same for all threads; this keeps them from retrying all at once.
+    time.sleep(random.uniform(0, JITTER))  # noqa: S311 - not a secret
     return ErrorResolution(ResponseAction.RETRY, failure_type, message)
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Around a request of the CDK's HTTP client: tells its failures in the connector's words.
-
-    Raises `HarvestError`.
-    """
+    """Wraps a request of the CDK's HTTP client: its failures become a `HarvestError`."""
     try:
         yield
     except HarvestError:
         raise
     except AirbyteTracedException as error:
-        last_try = error.__context__  # has our own account of what happened
+        last_try = error.__context__  # holds our own message
         raise TriesUsedUpError(str(last_try or error), error.failure_type or FailureType.system_error) from error

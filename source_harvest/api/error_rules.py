@@ -1,4 +1,4 @@
-"""What each status of Harvest's means: go on, try again, or stop; and what we say."""
+"""What the connector does for each status of a response, and what the error advises."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 @dataclass(frozen=True)
 class Rule:
-    """What follows from a failed answer, and what the user reads after what Harvest said."""
+    """What follows from a failed response. The error ends with `advice`, after what Harvest said."""
 
     action: ResponseAction
     failure_type: FailureType
@@ -56,7 +56,7 @@ NOT_ANSWERED = Rule(
     "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
     "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page.",
 )
-# What is raised where no whole answer came; other exceptions are about the answer.
+# Raised if no complete response came; other exceptions are about the response.
 UNANSWERED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 REFUSED = Rule(
@@ -67,7 +67,7 @@ REFUSED = Rule(
 
 
 def rule_for(status: int) -> Rule:
-    """The rule for a status that is no success."""
+    """The rule for the status of a failed response."""
     if status >= 500 or status in {408, 429}:
         return RETRIED
     if 300 <= status < 400:

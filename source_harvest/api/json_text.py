@@ -1,4 +1,4 @@
-"""JSON as others write it: whatever ordinary parsers read is read."""
+"""Parses JSON as leniently as ordinary parsers do."""
 
 import json
 import re
@@ -6,16 +6,16 @@ from typing import Any
 
 import orjson
 
-# Half of a surrogate pair as an escape, which no UTF-8 can hold; group 1 is a whole pair, or any other escape.
+# An escaped half of a surrogate pair, which UTF-8 cannot hold; group 1 is a whole pair, or any other escape.
 _HALF_PAIR = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 
 
 def parsed(content: bytes | bytearray, charset: str | None = None) -> tuple[Any, bool]:
-    """The value, and whether text in it was replaced by U+FFFD because no UTF-8 can hold it.
+    """The value, and whether text in it was replaced by U+FFFD because UTF-8 cannot hold it.
 
-    A byte order mark, UTF-16 and UTF-32 are read too, and where it is no UTF-8 the `charset` that was declared.
+    Also reads a byte order mark, UTF-16, UTF-32 and, where the content is not UTF-8, the declared `charset`.
     Raises `orjson.JSONDecodeError`.
     """
     try:

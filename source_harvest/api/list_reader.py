@@ -1,4 +1,4 @@
-"""How a list of Harvest's is read: its pages, first to last, and again where rows came or went meanwhile."""
+"""Reads one of Harvest's lists page by page, and again if rows came or went meanwhile."""
 
 from __future__ import annotations
 
@@ -22,66 +22,66 @@ from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, sche
 
 logger = logging.getLogger("airbyte")
 
-# So often is a smaller page asked for at the place where a larger one was too much.
+# Tries of a smaller page near the position where a larger one failed.
 TRIES_OF_SMALLER = 2
 
 FILTERS = ("updated_since", "from", "to")
 
-# How often a list is read that changes while it is read.
+# The most readings of a list that changes while it is read.
 READINGS = 3
 
 Slice = Mapping[str, Any]
-"""Which pages to read: filters, and for a list below a record that record's id."""
+"""Which pages to read: query filters, and the parent id for a child list."""
 Token = Mapping[str, Any] | None
-"""The address of a later page, under "url"."""
+"""The address of the next page, under "url"; None for the first page."""
 Params = MutableMapping[str, Any]
 
 
 def _ignore() -> None:
-    """Nobody wants to know."""
+    """The callback if none is given."""
 
 
 class SmallerPagesError(Exception):
-    """A page was too much for Harvest; `pages` will ask for smaller ones when the list is read again."""
+    """Harvest failed to send a page of this size. When the list is read again, its pages will be smaller."""
 
 
 class PagedList(Protocol):
-    """What its reader has to know of a list."""
+    """What a `ListReader` needs to know about a list."""
 
     identified_by: ClassVar[tuple[str, ...]]
     identity: Callable[[Row], Hashable]
-    """Tells its rows apart."""
+    """Tells the list's rows apart."""
 
     @property
     def name(self) -> str:
-        """The stream's."""
+        """The stream's name."""
         ...
 
     @property
     def place(self) -> Place:
-        """Where it is read, for error messages."""
+        """What error messages call the list."""
         ...
 
     @property
     def list_key(self) -> str | None:
-        """Under which key of an answer the rows are; None where the answer is a single record."""
+        """The key of the rows in a response; None if the response is a single record."""
         ...
 
     @property
     def url_base(self) -> str:
-        """The API's address, with a slash at its end."""
+        """The API's address, with a trailing slash."""
         ...
 
     def first_path(self, stream_slice: Slice) -> str:
-        """The path of the first page, below the API's address."""
+        """The path of the first page, relative to `url_base`."""
         ...
 
     def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Params:
-        """The query of a page; empty for a later page, whose address has one."""
+        """The query of the first page; empty for later pages, whose address has one."""
         ...
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
-        """Whether a list is asked for again, which answered so many times that nothing is there.
+        """Whether to request the list again after `status` said, for the `times`-th time, that it has no rows.
 
         Raises `HarvestError`.
         """
@@ -89,7 +89,7 @@ class PagedList(Protocol):
 
 
 class ListReader:
-    """Reads a list at Harvest's API for one sync."""
+    """Reads one list for one sync."""
 
     def __init__(self, account: HarvestAccount, of: PagedList) -> None:
         self._account = account
@@ -103,16 +103,16 @@ class ListReader:
 
     @property
     def entries_per_page(self) -> int:
-        """How many entries a page is asked for with."""
+        """The page size that is requested."""
         return self._page_size.entries
 
     def count_request(self) -> None:
-        """One more request was made for the list."""
+        """Counts a request for the list."""
         with self._lock:
             self.requests += 1
 
     def probe(self, place: Place, stream_slice: Slice) -> None:
-        """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
+        """Requests a single row, to check that the list can be read. Errors name `place`.
 
         Raises `HarvestError`.
         """
@@ -124,10 +124,9 @@ class ListReader:
     def complete_pages(
         self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
     ) -> Iterator[Page]:
-        """The pages of a list; again from the first where rows came or went meanwhile, so that rows may come twice.
+        """The pages of a list; again from the first if rows came or went meanwhile, so rows may come twice.
 
-        Calls `again` before they come once more, and `in_doubt` where it cannot be told that they hold all that there
-        is. Raises `HarvestError`.
+        Calls `again` before each new reading, and `in_doubt` if rows may be missing. Raises `HarvestError`.
         """
         counter: PageCounter | None = None
         reading = 0
@@ -147,7 +146,7 @@ class ListReader:
                 reading += 1
                 if reading == READINGS:
                     raise
-                continue  # its first page tells whether the record that it belongs to was deleted
+                continue  # the first page tells whether the parent was deleted
             reading += 1
             if counter.is_complete:
                 if not counter.is_certain:
@@ -159,7 +158,7 @@ class ListReader:
         logger.warning("%s: %s", self._list.name, counter)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
-        """As `complete_pages`, without the rows that came before.
+        """As `complete_pages`, but no row comes twice.
 
         Raises `HarvestError`.
         """
@@ -169,13 +168,13 @@ class ListReader:
             yield page
 
     def delivered_rows(self) -> DeliveredRows:
-        """None yet, of this list."""
+        """An empty set of delivered rows for this list."""
         return DeliveredRows(self._list.identity)
 
     def pages(self, stream_slice: Slice) -> Iterator[Page]:
-        """The pages of a list, first to last; none where nothing is there and it is not `asks_again`.
+        """The pages of a list, first to last; none after a status of `nothing_there`, unless `asks_again`.
 
-        Raises `HarvestError`, or `SmallerPagesError` where the list is to be read again.
+        Raises `HarvestError`, or `SmallerPagesError` if the list must be read again.
         """
         token, paging, size, refusals = None, Paging(), self._page_size.entries, 0
         while True:
@@ -183,7 +182,7 @@ class ListReader:
             if not isinstance(response, JsonResponse) or not response.ok:
                 if token:
                     raise self._gone_midway(response)
-                logger.debug("Nothing is there: %s", request.url)
+                logger.debug("No rows at %s", request.url)
                 refusals += 1
                 if self._list.asks_again(stream_slice, response.status_code, refusals):
                     continue
@@ -193,7 +192,7 @@ class ListReader:
                 with schema_errors(self._list.place):
                     paging.add(page)
                 yield page
-                page.rows.clear()  # or the next page would share the memory with it
+                page.rows.clear()  # frees its memory before the next page is read
             if page.next_url is None:
                 return
             token = {"url": page.next_url}
@@ -201,25 +200,25 @@ class ListReader:
     def _fetch(
         self, stream_slice: Slice, token: Token, before: int, size: int
     ) -> tuple[requests.PreparedRequest, requests.Response]:
-        """The answer to the request for the page of that size after so many entries.
+        """Requests the page of `size` entries that follows the first `before` entries; returns request and response.
 
-        Raises `SmallerPagesError` where it is too much for Harvest, which answers others; else `HarvestError`.
+        Raises `SmallerPagesError` if Harvest fails on it but answers other requests; else `HarvestError`.
         """
         self.count_request()
-        part = tuple(stream_slice.get(name) for name in FILTERS)
-        client = self._trial_client if self._page_size.is_on_trial(part, before) else self._http_client
+        filters = tuple(stream_slice.get(name) for name in FILTERS)
+        client = self._trial_client if self._page_size.is_on_trial(filters, before) else self._http_client
         url = token["url"] if token else f"{self._list.url_base}{self._list.first_path(stream_slice)}"
         params = self._list.request_params(None, stream_slice, token)
         try:
             with self._account.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)
         except TriesUsedUpError as error:
-            is_at_top = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
-            may_pass = is_at_top and error.failure_type is FailureType.transient_error
-            if not (may_pass and self._client.is_answered() and self._page_size.was_too_much(size, part, before)):
+            is_top_level = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
+            may_shrink = is_top_level and error.failure_type is FailureType.transient_error
+            if not (may_shrink and self._client.is_answered() and self._page_size.was_too_much(size, filters, before)):
                 raise
             logger.warning(
-                "%s: pages of %d entries are too much for Harvest, so the list is read again with %d a page",
+                "%s: Harvest failed on a page of %d entries, so the list is read again with %d per page",
                 self._list.name,
                 size,
                 self._page_size.entries,
@@ -227,9 +226,9 @@ class ListReader:
             raise SmallerPagesError from error
 
     def read_page(self, response: requests.Response) -> Page:
-        """The page that an answer is.
+        """Parses a response as a page.
 
-        Raises `ValueError` where it is none, or leads elsewhere: the credentials are sent to no other host.
+        Raises `ValueError` if it is none, or if its next page is on another host: only Harvest gets the credentials.
         """
         page = Page.of(response, self._list.list_key, self._list.identified_by)
         if page.next_url is not None and not is_same_origin(page.next_url, self._list.url_base):
@@ -237,7 +236,7 @@ class ListReader:
         return page
 
     def _gone_midway(self, response: requests.Response) -> GoneMidwayError:
-        """Half a list is never a list, also where the record that it belongs to may have been deleted."""
+        """The error of a list that ends before its last page, as its parent may have been deleted."""
         said = f"Harvest answered {response.status_code} ({quote(response)})"
         message = (
             f"{said} in the middle of a record's {self._list.place.name}: the record may have been deleted meanwhile. "

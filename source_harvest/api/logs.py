@@ -1,4 +1,4 @@
-"""Loggers for which an error that the connector understands is one line, without a stack trace."""
+"""Loggers that write our own errors as one line without a stack trace, and no headers or bodies."""
 
 import logging
 
@@ -6,21 +6,21 @@ from requests.exceptions import RequestException
 
 from source_harvest.errors import HarvestError
 
-# What the CDK adds to its lines at DEBUG: credentials, and what Harvest's answers hold.
+# Fields that the CDK adds to its DEBUG lines: credentials, and Harvest's data.
 PRIVATE = ("headers", "request_body", "body")
 
 
 def quiet(logger: logging.Logger, level: int | None = None) -> logging.Logger:
-    """A logger that writes where the other does, at its level or the given one, and neither headers nor bodies."""
-    made = logging.Logger(f"{logger.name}.quiet", level or logger.getEffectiveLevel())  # noqa: LOG001 - shared by nobody
-    made.parent = logger
-    made.addFilter(_keep)
-    return made
+    """A logger that writes where `logger` does, at its level or the given one, but no headers and bodies."""
+    quieted = logging.Logger(f"{logger.name}.quiet", level or logger.getEffectiveLevel())  # noqa: LOG001 - not shared
+    quieted.parent = logger
+    quieted.addFilter(_keep)
+    return quieted
 
 
 def _keep(record: logging.LogRecord) -> bool:
     if record.levelno == logging.INFO and str(record.msg).startswith("Ignoring response"):
-        return False  # the CDK's line for each record that is gone; our own is at DEBUG
+        return False  # the CDK's line for each 404 of a deleted record; our own is at DEBUG
     for name in PRIVATE:
         record.__dict__.pop(name, None)
     if record.exc_info and isinstance(record.exc_info[1], HarvestError | RequestException):

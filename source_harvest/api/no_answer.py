@@ -1,4 +1,4 @@
-"""How long a command goes on while Harvest answers none of its requests."""
+"""Limits how long a command goes on while Harvest answers none of its requests."""
 
 import math
 import time
@@ -11,52 +11,53 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# A check has to say within 20 seconds that nothing answers. Loading the connector takes some of them.
+# A check must report within 20 seconds that Harvest does not answer. Loading the connector takes some of them.
 CHECK_SECONDS = 12.0
 
-# So often a thread that waits for an answer looks whether that takes too long.
+# How often a thread that waits for a response checks the limit.
 SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class NoAnswerError(Exception):
-    """Harvest answered no request for too long, and none of them failed."""
+    """No response came within the limit, and no request failed."""
 
 
 @dataclass
-class _Asking:
-    """What one thread asks Harvest."""
+class _LastRequest:
+    """The last request of one thread."""
 
     address: str = ""
     failure: Exception | None = None
-    """Of the last request, where no answer came."""
+    """Why no response came; None if there was no such failure."""
 
 
 class NoAnswerLimit:
-    """The seconds that may pass without any answer while requests are under way or are to be sent again.
+    """The seconds that may pass without any response while requests are running or wait for a retry.
 
-    An answer is a whole one, whatever its status. Waits for a rate limit do not count: an answer came before them.
+    Only complete responses count, whatever their status. Waits for a rate limit take no time from it: they follow a
+    response.
     """
 
     def __init__(self, seconds: float = math.inf) -> None:
         self._seconds = seconds
         self._lock = Lock()
-        self._under_way = 0
+        self._running = 0
         self._since: float | None = None
-        """From when on no answer came; None where none is waited for."""
+        """Since when no response came, by the monotonic clock; None if none is awaited."""
         self._thread = local()
 
     @property
     def is_over(self) -> bool:
-        """Whether no answer came for too long."""
+        """Whether no response came within the limit."""
         since = self._since
         return since is not None and time.monotonic() - since >= self._seconds
 
     @contextmanager
     def awaiting(self, address: str) -> Iterator[None]:
-        """Around one request to that address, until its answer is there; raises what it raises."""
-        self._asking.address = address.partition("?")[0]
+        """Wraps one request to that address, until its response is complete."""
+        self._last_request.address = address.partition("?")[0]
         with self._lock:
-            self._under_way += 1
+            self._running += 1
             self._since = self._since or time.monotonic()
         is_answered = False
         try:
@@ -64,41 +65,41 @@ class NoAnswerLimit:
             is_answered = True
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._running -= 1
                 if is_answered:
-                    self._since = time.monotonic() if self._under_way else None
+                    self._since = time.monotonic() if self._running else None
 
     def note(self, failure: Exception) -> None:
-        """Remembers why the last request of its thread had no answer. Raises that failure once the limit is over."""
-        self._asking.failure = failure
+        """Records why this thread's last request got no response. Raises that failure once the limit is over."""
+        self._last_request.failure = failure
         if self.is_over:
             raise failure
 
     def wait_for(self, ask: Callable[[], T]) -> T:
         """What `ask` returns.
 
-        Once the limit is over, raises its last failure or `NoAnswerError`, whatever keeps it: nothing ends the look-up
-        of a host's name, so `ask` has a thread of its own, which is left behind.
+        Once the limit is over, raises its last failure or `NoAnswerError`. `ask` runs in a thread of its own, which is
+        then left running: a DNS lookup cannot be aborted.
         """
         if math.isinf(self._seconds):
             return ask()
-        asking, answer = _Asking(), Future[T]()
-        Thread(target=self._settle, args=(asking, answer, ask), name="request", daemon=True).start()
-        while not wait([answer], SECONDS_BETWEEN_LOOKS).done:
+        last, future = _LastRequest(), Future[T]()
+        Thread(target=self._run, args=(last, future, ask), name="request", daemon=True).start()
+        while not wait([future], SECONDS_BETWEEN_LOOKS).done:
             if self.is_over:
-                raise asking.failure or NoAnswerError(f"no answer came from {asking.address} in {self._seconds:.0f} s")
-        return answer.result()
+                raise last.failure or NoAnswerError(f"no answer came from {last.address} in {self._seconds:.0f} s")
+        return future.result()
 
-    def _settle(self, asking: _Asking, answer: "Future[T]", ask: Callable[[], T]) -> None:
-        self._thread.asking = asking
+    def _run(self, last: _LastRequest, future: "Future[T]", ask: Callable[[], T]) -> None:
+        self._thread.last = last
         try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
-            answer.set_exception(error)
+            future.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - raised by `wait_for`
+            future.set_exception(error)
 
     @property
-    def _asking(self) -> _Asking:
-        if not hasattr(self._thread, "asking"):
-            self._thread.asking = _Asking()
-        asking: _Asking = self._thread.asking
-        return asking
+    def _last_request(self) -> _LastRequest:
+        if not hasattr(self._thread, "last"):
+            self._thread.last = _LastRequest()
+        last: _LastRequest = self._thread.last
+        return last

@@ -1,4 +1,4 @@
-"""How many entries of a list are asked for on a page, and whether its pages come to an end."""
+"""The page size to request, and a check that the pages of a list come to an end."""
 
 from collections.abc import Hashable
 from threading import Lock
@@ -6,21 +6,21 @@ from threading import Lock
 from source_harvest.api.delivered_rows import content_of
 from source_harvest.api.pages import Page
 
-# The most entries that Harvest puts on a page; asked for always, because not every list has it as its default.
+# Harvest's largest page size. Always requested, because it is not every list's default.
 PER_PAGE = 2000
 
-# Where pages of that size are too much for Harvest, the list is read again with these, one after the other.
+# If Harvest fails on a page of that size, the list is read again with these, one after the other.
 SMALLER = (500, 100)
 
-# A list may grow while it is read: so many pages that bring nothing new, or more than was announced, are believed.
+# A list may grow while it is read: so many pages that bring nothing new, or exceed the total, are accepted.
 SPARE_PAGES = 20
 
-# Where nothing is announced, no list has more pages than this.
+# The most pages of a list without a total.
 MOST_PAGES = 10_000
 
 
 class PageSize:
-    """How many entries of one list are asked for on a page: fewer where more were too much for Harvest."""
+    """The page size of one list, which shrinks when Harvest fails on a page."""
 
     def __init__(self) -> None:
         self.entries = PER_PAGE
@@ -28,12 +28,12 @@ class PageSize:
         self._too_much: dict[Hashable, int] = {}
 
     def is_on_trial(self, part: Hashable, before: int) -> bool:
-        """Whether a larger page was too much near that place: `before` entries came before it of that part."""
-        at = self._too_much.get(part)
-        return at is not None and abs(before - at) <= PER_PAGE
+        """Whether Harvest failed on a page near this position: `before` entries into that part of the list."""
+        position = self._too_much.get(part)
+        return position is not None and abs(before - position) <= PER_PAGE
 
     def was_too_much(self, entries: int, part: Hashable, before: int) -> bool:
-        """So many were too much for Harvest at that place; says whether fewer will be asked for now."""
+        """Records that Harvest failed on a page of `entries` there; returns whether pages are smaller now."""
         with self._lock:
             self._too_much[part] = before
             self.entries = next((size for size in SMALLER if size < entries and size <= self.entries), self.entries)
@@ -45,7 +45,7 @@ class Paging:
 
     def __init__(self) -> None:
         self.entries = 0
-        """How many came until now."""
+        """How many came so far."""
         self._pages = 0
         self._spare_pages = 0
         self._announced: int | None = None
@@ -53,9 +53,9 @@ class Paging:
         self._asked: set[str] = set()
 
     def add(self, page: Page) -> None:
-        """One page more, as it came.
+        """Counts the next page.
 
-        Raises `ValueError` where it leads on though all that there can be has come.
+        Raises `ValueError` if the pages do not end.
         """
         self._pages += 1
         self.entries += len(page.rows)
@@ -76,6 +76,6 @@ class Paging:
             )
 
     def _is_new(self, page: Page) -> bool:
-        """Whether it has entries, and others than the page before."""
+        """Whether the page has entries, and others than the page before."""
         last, self._last = self._last, (content_of(page.rows[0]), content_of(page.rows[-1])) if page.rows else None
         return self._last is not None and self._last != last

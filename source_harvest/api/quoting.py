@@ -1,4 +1,4 @@
-"""What Harvest said in a failed answer."""
+"""Quotes what Harvest said in a failed response."""
 
 import orjson
 import requests
@@ -7,12 +7,12 @@ from source_harvest.errors import MOST_QUOTED, redacted
 
 
 def is_html(response: requests.Response) -> bool:
-    """Whether an answer is a page for people, from whatever stands between us and Harvest."""
+    """Whether a response is an HTML page, such as a proxy sends."""
     return b"<html" in response.content[:500].lower()
 
 
 def quote(response: requests.Response) -> str:
-    """What Harvest said in a failed answer, as one short line without secrets."""
+    """What Harvest said in a failed response, as one short line without secrets."""
     try:
         body = orjson.loads(response.content)
         text = body.get("message") or body.get("error_description") or body.get("error")

@@ -1,4 +1,4 @@
-"""Harvest's rate limits: spent as fast as they refill, and waited for when they are used up all the same."""
+"""Keeps Harvest's rate limits, and waits after a 429."""
 
 import logging
 import math
@@ -21,24 +21,24 @@ from source_harvest.api.session import JsonSession
 
 logger = logging.getLogger("airbyte")
 
-# Harvest allows 100 requests in 15 seconds, and for reports 100 in 15 minutes; a little more, as no two clocks agree.
+# Harvest allows 100 requests in 15 seconds, and 100 reports in 15 minutes. Ours are longer, as no two clocks agree.
 REQUESTS = 100
 WINDOW = timedelta(seconds=15.25)
 REPORTS_WINDOW = timedelta(minutes=15, seconds=5)
 
-# How much later than it was sent a request may arrive at Harvest, and begin to count there. Of one that was answered
-# it is known that it had arrived by then, so these count only while the answer takes longer.
+# How long a request may take to arrive at Harvest, where its window starts. Once answered, a request's window starts no
+# later than the response.
 SLACK = timedelta(seconds=0.75)
 REPORTS_SLACK = timedelta(seconds=5)
 
-# A 429 without a usable Retry-After is waited out for Harvest's whole window.
+# The wait after a 429 without a usable Retry-After: Harvest's whole window.
 DEFAULT_WAIT = timedelta(seconds=15)
 REPORTS_DEFAULT_WAIT = timedelta(minutes=15)
 
 # Four times Harvest's longest window: a Retry-After above it is a mistake.
 LONGEST_WAIT = timedelta(hours=1)
 
-# During a long wait a line is logged this often, so that nobody takes the sync for dead.
+# Seconds between two log lines during a long wait, which show that the sync is alive.
 LOG_INTERVAL = timedelta(seconds=60).total_seconds()
 
 
@@ -47,17 +47,17 @@ class Turn:
     """One request that was sent."""
 
     over_at: float
-    """From when on Harvest has forgotten it, by our monotonic clock."""
+    """When its window ends, by the monotonic clock."""
 
 
 class RateLimit:
-    """One limit of Harvest's, of which all threads together use no more than their share.
+    """One of Harvest's rate limits, shared by all threads.
 
     The CDK's own policies are not used: each starts a thread that never ends.
     """
 
     def __init__(self, name: str, allowed: int, window: timedelta, slack: timedelta, default_wait: timedelta) -> None:
-        """So many requests are `allowed` in each window of that length, wherever it begins."""
+        """At most `allowed` requests are sent in any period as long as `window`."""
         self._name = name
         self.allowed = allowed
         self._window = window.total_seconds()
@@ -69,7 +69,7 @@ class RateLimit:
         self._logged_at = time.monotonic()
 
     def wait(self, slots: RequestSlots) -> None:
-        """Waits until a request may be sent, unless another takes the turn before.
+        """Waits until a request may be sent. Another thread may still send one first.
 
         Raises `SyncAbortedError`.
         """
@@ -77,7 +77,7 @@ class RateLimit:
             slots.nap(min(seconds, LOG_INTERVAL))
 
     def take(self) -> Turn | None:
-        """Counts a request that is sent now; None where none may be."""
+        """Counts a request that is sent now; None if none may be sent."""
         with self._lock:
             now = time.monotonic()
             if self._free_at(now) > now:
@@ -87,7 +87,7 @@ class RateLimit:
             return turn
 
     def count(self, slots: RequestSlots) -> None:
-        """Counts a request that is sent now, after a wait where that is no longer than Harvest's short window.
+        """Counts a request that is sent now. Waits first if the window is short; reports do not wait.
 
         Raises `SyncAbortedError`.
         """
@@ -97,16 +97,16 @@ class RateLimit:
             self._turns.append(Turn(time.monotonic() + self._window + self._slack))
 
     def minutes_for(self, requests: int) -> int:
-        """How many minutes so many requests take at least."""
+        """The minutes that so many requests take at least."""
         windows = max(0, math.ceil(requests / self.allowed) - 1)
         return math.ceil(windows * self._window / 60)
 
     def answered(self, turn: Turn) -> None:
-        """The request of that turn was answered, so it arrived at Harvest before now."""
+        """Ends the turn's window no later than one window from now: its request was answered, so it has arrived."""
         turn.over_at = min(turn.over_at, time.monotonic() + self._window)
 
     def _seconds_to_wait(self) -> float:
-        """Not above 0 where a request may be sent."""
+        """Seconds until a request may be sent; 0 or less if one may be sent now."""
         with self._lock:
             now = time.monotonic()
             seconds = self._free_at(now) - now
@@ -116,18 +116,18 @@ class RateLimit:
             return seconds
 
     def _free_at(self, now: float) -> float:
-        """When a request may be sent, by our monotonic clock."""
+        """When a request may be sent, by the monotonic clock."""
         self._turns = [turn for turn in self._turns if turn.over_at > now]
         free_at = min(turn.over_at for turn in self._turns) if len(self._turns) >= self.allowed else now
         return max(self._paused_until, free_at)
 
     def refuse(self, response: requests.Response) -> None:
-        """Harvest sent a 429: nobody asks again before the time that it names."""
+        """Takes in a 429: no request is sent before its Retry-After is over."""
         try:
             wait = float(response.headers["Retry-After"])
         except (KeyError, ValueError):
             wait = self._default_wait
-        if not wait <= LONGEST_WAIT.total_seconds():  # nor where it is no number
+        if not wait <= LONGEST_WAIT.total_seconds():  # also true of NaN
             wait = self._default_wait
         with self._lock:
             self._paused_until = max(self._paused_until, time.monotonic() + max(0.0, wait))
@@ -136,7 +136,7 @@ class RateLimit:
 
 
 class ReportPlan:
-    """How many requests the reports of a sync take: told once, when each of them has said how many it takes."""
+    """Logs once how many requests the reports of a sync take, when all of them have added theirs."""
 
     def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
@@ -145,12 +145,12 @@ class ReportPlan:
         self._requests = 0
 
     def expect(self, stream: str) -> None:
-        """That stream is going to say it. All are expected before the first says it."""
+        """Announces that the stream will `add` its requests. All are announced before the first adds."""
         with self._lock:
             self._expected.add(stream)
 
     def add(self, stream: str, requests: int) -> None:
-        """That stream takes so many requests."""
+        """Adds the number of requests that the stream takes."""
         with self._lock:
             self._requests += requests
             self._expected.discard(stream)
@@ -163,23 +163,23 @@ class ReportPlan:
 
 
 def allowed(share: float) -> int:
-    """How many requests in a window a share of a limit is: one at least."""
+    """The requests per window that a share of a limit is; at least one."""
     return max(1, int(REQUESTS * share))
 
 
 class HarvestSession(JsonSession):
-    """A session that keeps Harvest's limits and waits out every 429, as often as Harvest sends one.
+    """A session that keeps Harvest's rate limits, and after every 429 waits and sends the request again.
 
-    So a 429 is never a failure, and never counts against the tries that a fault has.
+    So a 429 is never an error, and does not count as a retry.
     """
 
     def __init__(
         self, share: float, slots: RequestSlots, connections: int, no_answer: NoAnswerLimit | None = None
     ) -> None:
-        """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when the slots is closed."""
+        """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when `slots` is closed."""
         super().__init__(connections, slots, no_answer)
         self._slots = slots
-        self._tries = local()
+        self._thread = local()
         self._succeeded_at = -math.inf
         self._general = RateLimit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
         self.reports = RateLimit(
@@ -187,7 +187,7 @@ class HarvestSession(JsonSession):
         )
 
     def limit_for(self, request: requests.PreparedRequest) -> RateLimit:
-        """The limit that a request counts against."""
+        """The rate limit that a request counts against."""
         return self.reports if "/reports/" in urlsplit(str(request.url)).path else self._general
 
     @override
@@ -196,17 +196,17 @@ class HarvestSession(JsonSession):
         while True:
             self._slots.check()
             limit.wait(self._slots)
-            # A report is let in for the request alone, or its wait of minutes would keep others out. By the time that
-            # it is in, another may have been refused.
+            # A report holds a slot only while it is sent, as its wait of minutes would keep others out. While it waited
+            # for the slot, another thread may have used up the limit.
             with self._slots.slot() if limit is self.reports else nullcontext():
                 turn = limit.take()
                 if turn is None:
                     continue
-                self._tries.began = time.monotonic()
+                self._thread.began = time.monotonic()
                 response = super().send(request, **kwargs)
                 limit.answered(turn)
                 if response.status_code != 429:
-                    return self._noted(response)
+                    return self._note_success(response)
                 limit.refuse(response)
 
     @override
@@ -216,12 +216,12 @@ class HarvestSession(JsonSession):
             return ask()
         return self.auth.answer(request, ask, partial(self.limit_for(request).count, self._slots))
 
-    def _noted(self, response: requests.Response) -> requests.Response:
+    def _note_success(self, response: requests.Response) -> requests.Response:
         if response.status_code == 200:
             self._succeeded_at = time.monotonic()
         return response
 
     @property
     def is_answered(self) -> bool:
-        """Whether a request succeeded since this thread began its last try, which failed."""
-        return self._succeeded_at >= float(self._tries.began)
+        """Whether a request succeeded since this thread sent its last one, which failed."""
+        return self._succeeded_at >= float(self._thread.began)

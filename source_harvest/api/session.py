@@ -1,4 +1,4 @@
-"""The HTTP session: each successful answer is JSON, comes in time, and is no larger than memory has room for."""
+"""The HTTP session: each successful response is JSON, comes in time, and fits into memory."""
 
 import re
 from contextlib import ExitStack
@@ -21,51 +21,48 @@ from source_harvest.api.quoting import is_html
 from source_harvest.api.request_slots import RequestSlots
 from source_harvest.errors import MOST_QUOTED
 
-# No body larger than this, unpacked, is taken into memory.
+# The largest body that is read, in bytes after decompression.
 LARGEST_BODY = 64_000_000
 
-# Bodies are read in pieces of so many bytes, each of which is counted before the next one is read.
+# Bodies are read in chunks of so many bytes, each of which is counted before the next is read.
 PIECE = MOST_QUOTED
 
 
 class TooLargeError(requests.RequestException):
-    """A body is larger than any that is taken into memory."""
+    """A body is larger than `LARGEST_BODY`."""
 
 
 class JsonResponse(requests.Response):
-    """A response whose JSON body is parsed once, however many ask for it.
-
-    It is to be closed when nobody needs the body any more.
-    """
+    """A response whose JSON body is parsed once. Close it when the body is no longer needed."""
 
     def __init__(self) -> None:
         super().__init__()
         self._unpacked: MemoryHold | None = None
         self.awaited = ExitStack()
-        """Open until the body was read."""
+        """Closed when the body was read; the wait for the response ends then."""
         self.is_mended = False
-        """Whether the body held text that no UTF-8 can hold."""
+        """Whether text in the body was replaced because UTF-8 cannot hold it."""
         self.meaning: Any = None
-        """What the body is, as whoever asked for it understood it."""
+        """What the `Read` function of the request made of the body."""
 
     @cached_property
     def body(self) -> Any:
         """The parsed body.
 
-        Raises `orjson.JSONDecodeError` where it is not JSON.
+        Raises `orjson.JSONDecodeError` if it is not JSON.
         """
         body, self.is_mended = parsed(self.content, self._charset)
-        self._content = b""  # needed no more, and as large as what came of it
+        self._content = b""  # frees the raw body
         return body
 
     def receive(self, slots: RequestSlots) -> None:
-        """Reads the body; that of a success is parsed at once, where there is room for that.
+        """Reads the body; that of a success is parsed too, as soon as there is room in memory.
 
         Raises as `JsonSession.send`.
         """
         if self.status_code != 200:
             with self.awaited:
-                self._content = self._beginning()
+                self._content = self._first_chunk()
             return
         with MemoryHold(slots.bodies) as held:
             with self.awaited:
@@ -80,7 +77,7 @@ class JsonResponse(requests.Response):
 
     @override
     def close(self) -> None:
-        """Also forgets the body: an error that is told later may still lead to the answer."""
+        """Also frees the body, as an error may keep the response alive."""
         self.meaning, self._content = None, b""
         self.__dict__.pop("body", None)
         if self._unpacked:
@@ -89,18 +86,18 @@ class JsonResponse(requests.Response):
         super().close()
 
     def _read(self, held: MemoryHold) -> None:
-        content = self._content = bytearray()  # type: ignore[assignment] # bytes in all that is done with it
-        for piece in self.iter_content(PIECE):
-            if held.size + len(piece) > LARGEST_BODY:
+        content = self._content = bytearray()  # type: ignore[assignment] # used like bytes
+        for chunk in self.iter_content(PIECE):
+            if held.size + len(chunk) > LARGEST_BODY:
                 raise TooLargeError(f"its body is larger than {LARGEST_BODY // 1_000_000} MB", request=self.request)
-            held.take(len(piece))
-            content += piece
+            held.take(len(chunk))
+            content += chunk
 
-    def _beginning(self) -> bytes:
-        """Of what is only quoted, not more than a piece; where there is more, the connection is not used again."""
+    def _first_chunk(self) -> bytes:
+        """The first chunk of a body that is only quoted. If there is more, the connection is not used again."""
         body = b""
-        for piece in self.iter_content(PIECE):
-            body += piece
+        for chunk in self.iter_content(PIECE):
+            body += chunk
             if len(body) > PIECE:
                 self.close()
                 break
@@ -108,19 +105,19 @@ class JsonResponse(requests.Response):
 
     @property
     def _charset(self) -> str | None:
-        """The encoding that it declares."""
+        """The declared encoding."""
         found = re.search(r"""charset\s*=\s*["']?([\w.:-]+)""", self.headers.get("content-type", ""), re.IGNORECASE)
         return found[1] if found else None
 
 
 class JsonAdapter(HTTPAdapter):
-    """Makes each response of a `requests.Session` an `JsonResponse`, which has to come in time."""
+    """Makes each response of a `requests.Session` a `JsonResponse` with a time limit."""
 
     @override
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> JsonResponse:
-        answer = JsonResponse()
-        answer.__dict__.update(super().build_response(req, resp).__dict__)
-        return answer
+        response = JsonResponse()
+        response.__dict__.update(super().build_response(req, resp).__dict__)
+        return response
 
     @override
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> ConnectionPool:
@@ -131,20 +128,17 @@ class JsonAdapter(HTTPAdapter):
 
 
 def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Where a session has no authentication at all, requests takes one from the user's netrc file, or the address."""
+    """Without any `auth`, requests would take credentials from the user's netrc file or the URL."""
     return request
 
 
 class JsonSession(requests.Session):
-    """A session whose successful answers are JSON, for certain.
-
-    Credentials come from whoever made it, and from nowhere else.
-    """
+    """A session whose successful responses are always JSON, without credentials unless its `auth` is set."""
 
     def __init__(
         self, connections: int = 1, slots: RequestSlots | None = None, no_answer: NoAnswerLimit | None = None
     ) -> None:
-        """Keeps so many `connections` open. The `slots` says what there is room for in memory."""
+        """Keeps up to `connections` open. `slots` limits the memory of the bodies."""
         super().__init__()
         self.auth = _add_no_credentials
         self._slots = slots or RequestSlots(connections)
@@ -154,14 +148,14 @@ class JsonSession(requests.Session):
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None  # none is followed; to look at one, requests would read its body, however large
+        return None  # none is followed; to look at one, requests would read its whole body
 
     @override
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer.
+        """Sends a request and reads the response.
 
-        Raises `requests.exceptions.InvalidJSONError` where a success is not JSON: a response would be logged whole.
-        Raises `TooLargeError`, and `SyncAbortedError` once the slots is closed.
+        Raises `requests.exceptions.InvalidJSONError` if a success is not JSON: if returned, it would be logged whole.
+        Raises `TooLargeError`, and `SyncAbortedError` once `slots` is closed.
         """
         response = self.ask(request, **{**kwargs, "stream": True})
         if not isinstance(response, JsonResponse):
@@ -174,7 +168,7 @@ class JsonSession(requests.Session):
         return response
 
     def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer, of which the body was not read yet."""
+        """Sends a request; the body of the response is not read yet."""
         with ExitStack() as awaited:
             awaited.enter_context(self.no_answer.awaiting(str(request.url)))
             response = super().send(request, **kwargs)
@@ -184,9 +178,9 @@ class JsonSession(requests.Session):
 
 
 def body_of(response: requests.Response) -> Any:
-    """The JSON body of a response that an `JsonAdapter` built.
+    """The JSON body of a response that a `JsonAdapter` built.
 
-    Raises `orjson.JSONDecodeError` where it is not JSON.
+    Raises `orjson.JSONDecodeError` if it is not JSON.
     """
     if not isinstance(response, JsonResponse):
         raise TypeError(f"an answer is expected, not a {type(response).__name__}")
@@ -194,9 +188,9 @@ def body_of(response: requests.Response) -> Any:
 
 
 def object_of(response: requests.Response) -> dict[str, Any]:
-    """The JSON object that a successful answer is.
+    """The JSON object in a successful response.
 
-    Raises `ValueError`.
+    Raises `ValueError` if it is none.
     """
     body = body_of(response)
     if not isinstance(body, dict):
