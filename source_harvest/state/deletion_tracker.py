@@ -120,28 +120,28 @@ class DeletionTracker:
 
     def begin(
         self,
-        before: StreamState,
+        last_state: StreamState,
         tracked: list[TrackedStream],
         asked_at: Callable[[], datetime | None],
         checkpoint: Callable[[], None],
     ) -> None:
-        """Begins a sync of the `tracked` streams. `before` is the last state of `deleted_records`.
+        """Begins a sync of the `tracked` streams. `last_state` is the one of `deleted_records`.
 
         `asked_at` waits for the user's record and returns when Harvest sent it; None if the user may not see all
         records. `checkpoint` emits the state.
         """
         self._tracked, self._asked_at, self._checkpoint = tracked, asked_at, checkpoint
-        self._warn_of_unknown(before)
+        self._warn_of_unknown(last_state)
         for stream in tracked:
             self._by_source.setdefault(stream.source, []).append(stream)
             for parent, ids in (stream.delivered or {}).items():
                 self._add_below(stream.name, parent, self._known_of(stream.name).unless_gone(ids))
-        start = self._start_date if before == StreamState() else self._start
+        start = self._start_date if last_state == StreamState() else self._start
         self._start = min(start, self._start_date) if start and self._start_date else None
 
-    def _warn_of_unknown(self, before: StreamState) -> None:
+    def _warn_of_unknown(self, last_state: StreamState) -> None:
         """Warns of streams that were read without it, and lets their lists be read whole in this sync."""
-        has_forgotten = before == StreamState()
+        has_forgotten = last_state == StreamState()
         unknown = [stream for stream in self._tracked if stream.was_read and (has_forgotten or not stream.was_tracked)]
         for stream in unknown:
             self._lists.pop(stream.source, None)
@@ -151,7 +151,7 @@ class DeletionTracker:
                 "are deleted before it has read their list whole, or visited the record that they belong to. Refresh "
                 "these streams to be rid of such rows.",
                 self._place.name,
-                f" after {timestamp(before.cursor)}" if before.cursor else "",
+                f" after {timestamp(last_state.cursor)}" if last_state.cursor else "",
                 ", ".join(stream.name for stream in unknown),
             )
 

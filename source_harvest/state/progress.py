@@ -55,11 +55,11 @@ class StreamProgress:
     """The progress of one stream in one sync."""
 
     def __init__(
-        self, stream: StatefulStream, bookmark: StreamState, start: str | None, full_read_days: int, *, remembers: bool
+        self, stream: StatefulStream, last: StreamState, start: str | None, full_read_days: int, *, remembers: bool
     ) -> None:
-        """`remembers` is false for a full refresh, which emits no checkpoints."""
+        """`last` is the state of the last sync. `remembers` is false for a full refresh, which emits no checkpoints."""
         self._stream = stream
-        self.bookmark = bookmark
+        self.bookmark = last
         self.start = start
         """Start date: a first read asks for rows updated since this."""
         self.full_read_days = full_read_days
@@ -73,15 +73,11 @@ class StreamProgress:
         self._emit_state: Callable[[State], None] = _nowhere
         self._emit_estimate: Callable[[int], None] = _nowhere
         self._lock = RLock()
-        if bookmark.cursor and not bookmark.account:  # another connector's state does not give its start date
-            self.bookmark = replace(bookmark, start=start)
-        elif not bookmark.reaches_back_to(start):
-            logger.info(
-                "%s: the start date was moved back from %s, so the whole stream is read again",
-                stream.name,
-                bookmark.start,
-            )
-            self.bookmark = StreamState(account=bookmark.account)
+        if last.cursor and not last.account:  # another connector's state does not give its start date
+            self.bookmark = replace(last, start=start)
+        elif not last.reaches_back_to(start):
+            logger.info("%s: the start date moved back from %s, so all is read again", stream.name, last.start)
+            self.bookmark = StreamState(account=last.account)
 
     def belongs_to(self, account: str) -> None:
         """Sets the account that its next states name.
@@ -107,7 +103,7 @@ class StreamProgress:
         self._emit_estimate = emit_estimate
         self.tracker = tracker
         if self.bookmark.is_counted and not tracker:
-            self.checkpoint()  # else the last state would say that the rows to come are tracked
+            self.checkpoint()  # else the last state says that rows to come are tracked
 
     def expect(self, rows: int) -> None:
         """Emits an estimate of how many rows will come."""
@@ -171,14 +167,14 @@ class StreamProgress:
         with self._lock:  # so that no older state follows a newer one
             self._emit_state(self.state(self.bookmark))
 
-    def state(self, bookmark: StreamState) -> State:
+    def state(self, stream_state: StreamState) -> State:
         """The JSON of a state, with the stream's extra keys."""
         column = self._stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
         is_tracked = self.tracker is not None
-        bookmark = replace(bookmark, start=self.complete_from, account=self._account, is_counted=is_tracked)
-        return {**bookmark.state(column), **self._stream.extra_state(self)}
+        stream_state = replace(stream_state, start=self.complete_from, account=self._account, is_counted=is_tracked)
+        return {**stream_state.state(column), **self._stream.extra_state(self)}
 
 
 def _nowhere(_: object) -> None:
