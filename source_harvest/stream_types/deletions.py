@@ -54,7 +54,7 @@ class DeletedRecordsStream(PerUserStream):
         def asked_at() -> datetime | None:
             with suppress(HarvestError), schema_errors(self.place):
                 moment = user_came()
-                self._admit(self._asked_by)
+                self._admit(self._user)
                 return moment
             return None
 
@@ -75,7 +75,7 @@ class DeletedRecordsStream(PerUserStream):
 
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        self._admit(self._asked_by)
+        self._admit(self._user)
         if not progress.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
         self.tracker.wait_for_all(self._client.slots.wait)
