@@ -1,6 +1,6 @@
-"""Spans of days: how the first read of a large list is cut into pieces that are read side by side.
+"""Date ranges, both ends included; an end of None is open.
 
-A span states both its ends, and both belong to it; an end of None is open, so that no day is too early or too late.
+The first read of a long list is split into date ranges that are read in parallel.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class DateRange:
 
     @classmethod
     def of(cls, ends: Any) -> DateRange:
-        """From its JSON, ["2024-01-01", null].
+        """Parses the JSON form, ["2024-01-01", null].
 
         Raises `ValueError` or `TypeError`.
         """
@@ -31,54 +31,54 @@ class DateRange:
 
     @property
     def ends(self) -> list[str | None]:
-        """As JSON."""
+        """The JSON form, ["2024-01-01", null]."""
         return [end.isoformat() if end else None for end in (self.first, self.last)]
 
     @property
     def params(self) -> dict[str, str]:
-        """As Harvest's filters."""
+        """Harvest's query filters, `from` and `to`; none for an open end."""
         return {name: end for name, end in zip(("from", "to"), self.ends, strict=True) if end}
 
     def covers(self, first: date, last: date) -> bool:
-        """Whether it has all the days [first, last]."""
+        """Whether it contains all the days [first, last]."""
         return (self.first or date.min) <= first and last <= (self.last or date.max)
 
     def before(self, day: date) -> DateRange:
-        """The part of it before a day."""
+        """Its days before `day`."""
         return DateRange(self.first, day - DAY)
 
     def since(self, day: date) -> DateRange:
-        """The part of it from a day on."""
+        """Its days from `day` on."""
         return DateRange(day, self.last)
 
 
 ALL_DAYS = DateRange()
 
 
-def merged(spans: Iterable[DateRange]) -> list[DateRange]:
-    """The same days in as few spans as possible, in their order."""
+def merged(ranges: Iterable[DateRange]) -> list[DateRange]:
+    """The same days in as few ranges as possible, sorted."""
     found: list[DateRange] = []
-    for span in sorted(spans, key=lambda span: span.first or date.min):
+    for days in sorted(ranges, key=lambda days: days.first or date.min):
         previous = found[-1] if found else None
-        if previous and (previous.last is None or (span.first or date.min) <= previous.last + DAY):
-            last = None if None in (previous.last, span.last) else max(previous.last or date.min, span.last or date.min)
+        if previous and (previous.last is None or (days.first or date.min) <= previous.last + DAY):
+            last = None if None in (previous.last, days.last) else max(previous.last or date.min, days.last or date.min)
             found[-1] = DateRange(previous.first, last)
         else:
-            found.append(span)
+            found.append(days)
     return found
 
 
-def missing(spans: Iterable[DateRange]) -> list[DateRange]:
-    """The days of all time that are in none of the spans."""
+def missing(ranges: Iterable[DateRange]) -> list[DateRange]:
+    """The days that are in none of the ranges, as sorted ranges."""
     gaps: list[DateRange] = []
     rest: DateRange | None = DateRange()
-    for span in merged(spans):
-        if rest and span.first and (rest.first or date.min) < span.first:
-            gaps.append(rest.before(span.first))
-        rest = DateRange(span.last + DAY, None) if span.last and span.last < date.max else None
+    for days in merged(ranges):
+        if rest and days.first and (rest.first or date.min) < days.first:
+            gaps.append(rest.before(days.first))
+        rest = DateRange(days.last + DAY, None) if days.last and days.last < date.max else None
     return [*gaps, rest] if rest else gaps
 
 
-def common(*spans: Iterable[DateRange]) -> list[DateRange]:
-    """The days that are in each of several lists of spans."""
-    return missing(gap for part in spans for gap in missing(part))
+def common(*lists: Iterable[DateRange]) -> list[DateRange]:
+    """The days that are in every one of the lists of ranges."""
+    return missing(gap for ranges in lists for gap in missing(ranges))

@@ -1,4 +1,4 @@
-"""What was deleted: the ids that Harvest lists now, compared with those that it listed before."""
+"""Finds deleted records: compares the ids that Harvest lists now with the ids that were delivered before."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from source_harvest.state.stream_state import StreamState
 
 logger = logging.getLogger("airbyte")
 
-# When so many ids of children were delivered that no state of `deleted_records` says, its state goes out.
+# The state of `deleted_records` is emitted when it lacks this many delivered child ids.
 MOST_UNTOLD = 100
 
 
 @dataclass(frozen=True)
 class TrackedStream:
-    """A stream whose deleted records are looked for."""
+    """A stream whose deletions are tracked."""
 
     name: str
     was_read: bool
-    """Whether syncs before this one delivered any of its records."""
+    """Whether earlier syncs delivered records of it."""
     was_tracked: bool
-    """Whether deletions were looked for in the last of these."""
+    """Whether the last sync tracked its deletions."""
     is_over: Event
-    """Set when this sync has read it."""
+    """Set when the stream has ended in this sync, whether it succeeded or failed."""
     source: str
-    """The stream whose list its records are on, inside of, or below."""
+    """The stream whose list is compared: itself or its parent."""
     module: str
-    """The module of Harvest's that this list belongs to, if it can be switched off."""
+    """Harvest's module for that list, if it can be switched off; else empty."""
     ids_by_parent: Callable[[list[Row]], Iterable[ChildIds]]
-    """The ids of its records in rows of that list."""
+    """The ids of its records in rows of that list, grouped by parent."""
     is_limited: bool
-    """Whether the start date limits it."""
+    """Whether the start date limits the stream."""
     is_source_limited: bool
     """Whether the start date limits that list."""
     has_parents: bool = False
-    """Whether its records belong to others and are gone when these are."""
+    """Whether its records belong to parents, and are deleted with them."""
     is_visited: bool = False
-    """Whether its records are read below each of those."""
+    """Whether its records are read with one request per parent."""
     delivered: IdsByParent | None = None
-    """Records that came in syncs before, of which the tracker may not know."""
+    """Ids that earlier syncs delivered and the tracker's state may lack."""
 
 
 class DeletionTracker:
-    """Knows the ids of all records that were delivered, and finds those that are not listed any more.
+    """Keeps the ids of all delivered records, and finds those that Harvest no longer lists.
 
-    A list that was read whole says which ids are left; where nothing else needs it whole, it is read whole all the
-    same once in `deleted_records_days`. What hangs on a record is also compared whenever that record is read, and is
-    gone when it is. A list that could not be read, or that came and went too much meanwhile, says nothing.
+    A list that was read whole shows which ids remain. If no stream needs it whole, it is read whole once in
+    `deleted_records_days` all the same. Children are also compared whenever their parent is read, and are deleted
+    with it. A list that failed, or that changed too much while it was read, shows nothing.
     """
 
     def __init__(self, place: Place, start: datetime | None, days: int, fail: Callable[[HarvestError], None]) -> None:
-        """Lists are read whole once in so many `days`. `fail` is told where a row is not as documented."""
+        """Lists are read whole once in `days` days. `fail` receives the error for a row that is not as documented."""
         self._place = place
         self._start_date = start and timestamp(start)
         self._days = days
@@ -72,16 +72,16 @@ class DeletionTracker:
         self._listed: dict[str, set[int]] = {}
         self._whole: set[str] = set()
         self._tracked: list[TrackedStream] = []
-        self._tracked_of: dict[str, list[TrackedStream]] = {}
+        self._by_source: dict[str, list[TrackedStream]] = {}
         self._checkpoint: Callable[[], None] = lambda: None
         self._asked_at: Callable[[], datetime | None] = lambda: None
-        self._has_news = False
+        self._has_new_ids = False
         self._is_settled = False
 
-    # What it remembers.
+    # Its state.
 
     def load(self, kept: Mapping[str, Any]) -> None:
-        """From what it kept in the state.
+        """Restores what `state` returned.
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
         """
@@ -93,7 +93,7 @@ class DeletionTracker:
         self._known = {name: KnownIds(ids.get(name, ()), gone.get(name)) for name in ids.keys() | gone.keys()}
 
     def state(self) -> Mapping[str, Any]:
-        """What it keeps, as JSON."""
+        """Its part of the state of `deleted_records`, as JSON; see docs/state.md."""
         with self._lock:
             kept = {
                 "start": self._start,
@@ -104,43 +104,44 @@ class DeletionTracker:
             return {name: value for name, value in kept.items() if value}
 
     def untold(self, name: str) -> IdsByParent:
-        """Ids of children that were delivered since its state was last emitted, under those of their parents."""
+        """Parent id -> ids of the stream's records that were delivered since this tracker's state was last emitted."""
         with self._lock:
             return {parent: {*ids} for parent, ids in self._untold.get(name, {}).items()}
 
     def emit_state_if_changed(self) -> None:
-        """Its state goes out if it says anything new."""
+        """Emits its state if it has new ids."""
         with self._lock:
-            if self._has_news and not self._is_settled:
-                self._has_news = False
+            if self._has_new_ids and not self._is_settled:
+                self._has_new_ids = False
                 self._untold = {}
                 self._checkpoint()
 
-    # What it is told of a sync.
+    # During a sync.
 
     def begin(
         self,
-        before: StreamState,
+        last_state: StreamState,
         tracked: list[TrackedStream],
         asked_at: Callable[[], datetime | None],
         checkpoint: Callable[[], None],
     ) -> None:
-        """These take part in the sync; `before` is what its own state said. A `checkpoint` emits the next one.
+        """Begins a sync of the `tracked` streams. `last_state` is the one of `deleted_records`.
 
-        `asked_at` waits until it is known who asks, and returns that moment; None where deletions cannot be told.
+        `asked_at` waits for the user's record and returns when Harvest sent it; None if the user may not see all
+        records. `checkpoint` emits the state.
         """
         self._tracked, self._asked_at, self._checkpoint = tracked, asked_at, checkpoint
-        self._warn_of_unknown(before)
+        self._warn_of_unknown(last_state)
         for stream in tracked:
-            self._tracked_of.setdefault(stream.source, []).append(stream)
+            self._by_source.setdefault(stream.source, []).append(stream)
             for parent, ids in (stream.delivered or {}).items():
-                self._add_below(stream.name, parent, self._of(stream.name).unless_gone(ids))
-        start = self._start_date if before == StreamState() else self._start
+                self._add_below(stream.name, parent, self._known_of(stream.name).unless_gone(ids))
+        start = self._start_date if last_state == StreamState() else self._start
         self._start = min(start, self._start_date) if start and self._start_date else None
 
-    def _warn_of_unknown(self, before: StreamState) -> None:
-        """Of streams that were read without it. Their lists are read whole at once, so that it knows what is left."""
-        has_forgotten = before == StreamState()
+    def _warn_of_unknown(self, last_state: StreamState) -> None:
+        """Warns of streams that were read without it, and lets their lists be read whole in this sync."""
+        has_forgotten = last_state == StreamState()
         unknown = [stream for stream in self._tracked if stream.was_read and (has_forgotten or not stream.was_tracked)]
         for stream in unknown:
             self._lists.pop(stream.source, None)
@@ -150,24 +151,24 @@ class DeletionTracker:
                 "are deleted before it has read their list whole, or visited the record that they belong to. Refresh "
                 "these streams to be rid of such rows.",
                 self._place.name,
-                f" after {timestamp(before.cursor)}" if before.cursor else "",
+                f" after {timestamp(last_state.cursor)}" if last_state.cursor else "",
                 ", ".join(stream.name for stream in unknown),
             )
 
     def wait_for_all(self, wait: Callable[[Event], None]) -> None:
-        """Waits until all of them have been read."""
+        """Waits until all tracked streams have ended."""
         for stream in self._tracked:
             wait(stream.is_over)
 
     def needs(self, source: str) -> str | None:
-        """From which change on it needs a list: None for all of it, and "" where it needs nothing."""
-        if source not in self._tracked_of or not self._is_due(source):
+        """The earliest change that it needs of a list: None for the whole list, "" if it needs nothing."""
+        if source not in self._by_source or not self._is_due(source):
             return ""
         return self._scope(source)
 
     def _scope(self, source: str) -> str | None:
-        """From which change on a list tells of all that was delivered; None where only all of it does."""
-        streams = self._tracked_of[source]
+        """The earliest change from which a list has all delivered records; None for the whole list."""
+        streams = self._by_source[source]
         is_limited = streams[0].is_source_limited and not any(stream.is_visited for stream in streams)
         return self._start if is_limited else None
 
@@ -178,20 +179,20 @@ class DeletionTracker:
         return not read or not 0 <= (asked_at.date() - read).days < self._days
 
     def delivered(self, source: str, rows: list[Row]) -> None:
-        """These rows of a list are going to be delivered.
+        """Adds the ids of list rows that are about to be delivered, and emits its state if they are new.
 
-        Its state goes out first: a destination may keep rows that came after the last state of a sync that was killed.
+        The state comes before the rows: if the sync is killed, the destination may keep rows after the last state.
         """
         try:
             with schema_errors(self._place):
                 self._add_listed(source, rows)
-        except HarvestError as error:  # which is no reason not to deliver them
+        except HarvestError as error:  # the rows are delivered all the same
             self._fail(error)
 
     def _add_listed(self, source: str, rows: list[Row]) -> None:
-        if source not in self._tracked_of:
+        if source not in self._by_source:
             return
-        ids, streams = {row["id"] for row in rows}, self._tracked_of[source]
+        ids, streams = {row["id"] for row in rows}, self._by_source[source]
         with self._lock:
             self._listed.setdefault(source, set()).update(ids)
             rows = self._since_start(rows, is_limited=streams[0].is_source_limited)
@@ -199,16 +200,16 @@ class DeletionTracker:
                 for members in stream.ids_by_parent(rows):
                     self._add(stream.name, members.group, members.ids)
                     if members.is_whole:
-                        self._of(stream.name).current[members.group] = members.ids
+                        self._known_of(stream.name).current[members.group] = members.ids
                     else:
-                        self._of(stream.name).current.pop(members.group, None)
+                        self._known_of(stream.name).current.pop(members.group, None)
             self.emit_state_if_changed()
 
     def delivered_children(self, name: str, parent: int, rows: list[Row], *, is_limited: bool) -> bool:
-        """These are going to be delivered of what hangs on a record, but for those from before the start date.
+        """Adds the ids of child rows of a parent that are about to be delivered.
 
-        Says whether the stream's own state has to say so until this one's does, which is too large to go out for each
-        visit that brings something new.
+        Returns whether the child stream must keep them in its own state for now: this tracker's state is too large to
+        emit after each visit. `is_limited`: rows from before the start date are not delivered.
         """
         with self._lock:
             ids = {row["id"] for row in self._since_start(rows, is_limited=is_limited)}
@@ -218,24 +219,24 @@ class DeletionTracker:
             return is_new and name in self._untold
 
     def visited_whole(self, name: str, parent: int, ids: set[int]) -> None:
-        """These are all that hang on a record."""
+        """These are all children of a parent."""
         with self._lock:
-            self._of(name).current[parent] = ids
+            self._known_of(name).current[parent] = ids
 
     def read_whole(self, source: str, since: str | None) -> None:
-        """All of a list was read, or all that changed from a moment on."""
-        if source in self._tracked_of:
+        """All of a list was read, or all rows that changed since a time."""
+        if source in self._by_source:
             scope = self._scope(source)
             if since is None or (scope and since <= scope):
                 self._whole.add(source)
 
     def _since_start(self, rows: list[Row], *, is_limited: bool) -> list[Row]:
-        """Those that no start date kept out so far."""
+        """The rows that changed since the earliest start date so far."""
         return changed_since(rows, self._start) if is_limited else rows
 
     def _add(self, name: str, group: int, ids: set[int]) -> set[int]:
-        new = self._of(name).saw(group, ids)
-        self._has_news |= bool(new)
+        new = self._known_of(name).saw(group, ids)
+        self._has_new_ids |= bool(new)
         return new
 
     def _add_below(self, name: str, parent: int, ids: set[int]) -> bool:
@@ -243,15 +244,15 @@ class DeletionTracker:
             self._untold.setdefault(name, {}).setdefault(parent, set()).update(new)
         return bool(new)
 
-    def _of(self, name: str) -> KnownIds:
+    def _known_of(self, name: str) -> KnownIds:
         return self._known.setdefault(name, KnownIds())
 
-    # What becomes of it.
+    # At the end of a sync.
 
     def settle(self, began: datetime, is_off: Callable[[str], bool]) -> Iterator[tuple[str, int, bool]]:
-        """The records that are gone, and those that are back: stream, id, and whether it is deleted.
+        """The records that are newly deleted or back: stream, id, and whether it is deleted.
 
-        `is_off` says whether a module is switched off, so that a list may be empty though nothing was deleted.
+        `is_off` says whether a module is switched off; its lists may then be empty though nothing was deleted.
         """
         whole = {source for source in self._whole if self._listed.get(source) or not self._is_off(source, is_off)}
         for stream in self._tracked:
@@ -262,10 +263,10 @@ class DeletionTracker:
         self._lists.update((source, began.date()) for source in whole)
 
     def _settle(self, stream: TrackedStream, listed: set[int] | None) -> tuple[set[int], set[int]]:
-        """As `KnownIds.settle`, with all ids on the stream's list, where it was read whole."""
+        """As `KnownIds.settle`. `listed` are all ids on the stream's list, if it was read whole."""
         with self._lock:
             self._is_settled = True
-            found = self._of(stream.name)
+            found = self._known_of(stream.name)
             if stream.has_parents:
                 return found.settle(listed)
             if listed is not None:
@@ -273,5 +274,5 @@ class DeletionTracker:
             return found.settle()
 
     def _is_off(self, source: str, is_off: Callable[[str], bool]) -> bool:
-        module = self._tracked_of[source][0].module
+        module = self._by_source[source][0].module
         return bool(module) and is_off(module)

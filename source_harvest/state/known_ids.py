@@ -1,4 +1,4 @@
-"""Which records of a stream there are, as far as the connector knows, and which of them have gone."""
+"""The ids of a stream's delivered records, and of those found to be deleted."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any, NamedTuple
 from source_harvest.state.packing import packed, unpacked
 
 IdsByParent = dict[int, set[int]]
-"""Ids of records, under the id of the record that they belong to."""
+"""Parent id -> ids of its records."""
 
 NO_PARENT = 0
-"""What records belong to that belong to none."""
+"""Group key for records without a parent."""
 
 
 class ChildIds(NamedTuple):
-    """Records that belong to the same one."""
+    """Ids of records with the same parent."""
 
     group: int
-    """The id of that one."""
+    """The parent's id, or `NO_PARENT`."""
     ids: set[int]
     is_whole: bool
-    """Whether these are all, for certain."""
+    """Whether these are certainly all records of the parent."""
 
 
 class KnownIds:
-    """The records of one stream, by their ids."""
+    """The delivered and the deleted ids of one stream."""
 
     def __init__(self, ids: Iterable[Any] = (), gone: str | None = None) -> None:
-        """From the JSON of both.
+        """Restores what `ids` and `gone` returned.
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
         """
@@ -38,7 +38,7 @@ class KnownIds:
         self._packed = list(ids)
         self._gone = set(unpacked(gone)) if gone else set()
         self.current: IdsByParent = {}
-        """The groups of which this sync saw all that there is."""
+        """The groups that this sync saw completely."""
         for part in self._packed:
             numbers = unpacked(part["ids"])
             parents = unpacked(part["parents"]) if "parents" in part else [NO_PARENT] * len(numbers)
@@ -47,9 +47,9 @@ class KnownIds:
 
     @property
     def ids(self) -> list[Mapping[str, str]]:
-        """Those that were delivered, and were not found to be gone since, as JSON.
+        """The ids that were delivered and not found to be deleted since, as JSON.
 
-        They are packed in parts, as they come: a long first read says many times what it knows.
+        New ids become a new part: a long first read emits many states, and packs each id only once.
         """
         if self._new:
             self._packed.append(part_of(self._new))
@@ -58,20 +58,20 @@ class KnownIds:
 
     @property
     def gone(self) -> str | None:
-        """Those that were found to be gone, as JSON."""
+        """The ids that were found to be deleted, packed; None if there are none."""
         return packed(sorted(self._gone)) if self._gone else None
 
     @property
     def groups(self) -> IdsByParent:
-        """Those that were delivered."""
+        """The delivered ids, by parent."""
         return self._known
 
     def unless_gone(self, ids: set[int]) -> set[int]:
-        """Those of some ids that were not found to be gone."""
+        """The ids that were not found to be deleted."""
         return ids - self._gone
 
     def saw(self, group: int, ids: set[int]) -> set[int]:
-        """These of a group are delivered; returns those of them that are new."""
+        """Adds delivered ids of a group; returns the new ones."""
         known = self._known.setdefault(group, set())
         new = ids - known
         known |= new
@@ -80,7 +80,10 @@ class KnownIds:
         return new
 
     def settle(self, parents: set[int] | None = None) -> tuple[set[int], set[int]]:
-        """Those that are gone now, and those that were gone and are back; `parents` are all that are left, if known."""
+        """The ids that are newly deleted, and the deleted ones that are back.
+
+        `parents` are all parents that still exist, if known.
+        """
         left: IdsByParent = {} if parents is None else {group: set() for group in self._known.keys() - parents}
         left |= self.current
         gone = {id_ for group, ids in left.items() for id_ in self._known.get(group, set()) - ids}
@@ -93,7 +96,7 @@ class KnownIds:
 
 
 def part_of(groups: IdsByParent) -> Mapping[str, str]:
-    """As JSON: the ids, packed, and if they belong to records these too."""
+    """The ids as JSON: packed `ids`, and packed `parents` in the same order, unless they have none."""
     in_order = [(parent, sorted(ids)) for parent, ids in sorted(groups.items())]
     ids = packed(chain.from_iterable(ids for _, ids in in_order))
     if groups.keys() <= {NO_PARENT}:

@@ -1,4 +1,4 @@
-"""Ids in few bytes, for a state: their distances as text, compressed, in characters that JSON takes as they are."""
+"""Packs ids into a short string for a state: their differences as text, compressed with zlib, in base64."""
 
 import zlib
 from base64 import b64decode, b64encode
@@ -7,18 +7,18 @@ from itertools import accumulate, chain, pairwise
 
 
 def packed(numbers: Iterable[int]) -> str:
-    """Whole numbers as text. In rising order they take about a byte each where they are 10 apart, 2.4 where 1,000."""
-    distances = (later - earlier for earlier, later in pairwise(chain((0,), numbers)))
-    return b64encode(zlib.compress(",".join(map(str, distances)).encode(), 9)).decode()
+    """Packs whole numbers. Sorted ids take about one byte each if they are 10 apart, and 2.4 bytes if 1,000."""
+    differences = (later - earlier for earlier, later in pairwise(chain((0,), numbers)))
+    return b64encode(zlib.compress(",".join(map(str, differences)).encode(), 9)).decode()
 
 
 def unpacked(text: str) -> list[int]:
-    """The numbers that were packed, in their order.
+    """The packed numbers, in their original order.
 
-    Raises `ValueError` for anything else.
+    Raises `ValueError` for text that `packed` did not make.
     """
     try:
-        distances = zlib.decompress(b64decode(text, validate=True)).decode()
+        differences = zlib.decompress(b64decode(text, validate=True)).decode()
     except zlib.error as error:
         raise ValueError("not packed by the connector") from error
-    return list(accumulate(map(int, distances.split(",")))) if distances else []
+    return list(accumulate(map(int, differences.split(",")))) if differences else []

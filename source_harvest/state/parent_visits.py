@@ -1,4 +1,4 @@
-"""Which parents of a list below records are visited, and visits that a sync did not finish."""
+"""Which parents a child stream visits, and visits that a sync did not finish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class ParentScope(Enum):
-    """Which parents are due in a sync."""
+    """Which parents a sync visits."""
 
     CHANGED = "changed"
     LIVING = "living"
@@ -16,8 +16,8 @@ class ParentScope(Enum):
 
 
 class Attempt(NamedTuple):
-    """Visits of one sync that did not come to its end."""
+    """The visits of one sync that did not finish."""
 
     began: datetime
     up_to_parent: int
-    """Up to this id all that were due have been visited, but for those that the state names beside it."""
+    """All due parents up to this id were visited, except those that the state lists as `unread`."""

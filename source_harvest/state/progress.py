@@ -1,4 +1,4 @@
-"""Where a stream stands in a sync: what its state said, what was read since, and what its next state says."""
+"""A stream's progress in one sync: its last state, what was read since, and its next state."""
 
 from __future__ import annotations
 
@@ -23,66 +23,66 @@ State = Mapping[str, Any]
 
 
 class StatefulStream(Protocol):
-    """What its progress has to know of a stream."""
+    """What `StreamProgress` needs from a stream."""
 
     minds_start_date: ClassVar[bool]
 
     @property
     def name(self) -> str:
-        """As the platform calls it."""
+        """Its name in the catalog."""
         ...
 
     @property
     def cursor_column(self) -> str | None:
-        """The column that says when a record changed, or None where Harvest cannot be asked for changes."""
+        """The column that says when a record changed; None if Harvest cannot filter the list by change."""
         ...
 
     @property
     def has_left_out_rows(self) -> bool:
-        """Whether rows could not become records, for which no state may vouch."""
+        """Whether rows could not become records; no checkpoint may then cover their days."""
         ...
 
     def since(self, bookmark: StreamState) -> str | None:
-        """From which change on its records are to be read."""
+        """The earliest change to read; None for everything."""
         ...
 
     def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
-        """What else is to be in its state."""
+        """Further keys of its state, as JSON."""
         ...
 
 
 class StreamProgress:
-    """Where one stream stands in one sync."""
+    """The progress of one stream in one sync."""
 
     def __init__(
-        self, stream: StatefulStream, bookmark: StreamState, start: str | None, full_read_days: int, *, remembers: bool
+        self, stream: StatefulStream, last: StreamState, start: str | None, full_read_days: int, *, remembers: bool
     ) -> None:
-        """`remembers` is false for a full refresh, which begins anew."""
+        """`last` is the state of the last sync. `remembers` is false for a full refresh, which emits no checkpoints."""
         self._stream = stream
-        self.bookmark = bookmark
+        self.bookmark = last
         self.start = start
-        """The start date: a first read asks for rows updated since then."""
+        """Start date: a first read asks for rows updated since this."""
         self.full_read_days = full_read_days
         self.remembers = remembers
-        """Whether the next sync is given what this one leaves."""
+        """Whether the next sync gets the state of this one."""
         self.tracker: DeletionTracker | None = None
-        """Looks for deleted records of the stream, if anything does."""
+        """Tracks the stream's deletions; None if they are not tracked."""
         self.is_over = Event()
-        """Nothing more comes of it, whether it succeeded or not."""
+        """Set when the stream has ended, whether it succeeded or failed."""
         self._account: str | None = None
         self._emit_state: Callable[[State], None] = _nowhere
         self._emit_estimate: Callable[[int], None] = _nowhere
         self._lock = RLock()
-        if bookmark.cursor and not bookmark.account:  # another connector's state says nothing of its start date
-            self.bookmark = replace(bookmark, start=start)
-        elif not bookmark.reaches_back_to(start):
-            logger.info("%s: the start date was %s before, so all is read anew", stream.name, bookmark.start)
-            self.bookmark = StreamState(account=bookmark.account)
+        if last.cursor and not last.account:  # another connector's state does not give its start date
+            self.bookmark = replace(last, start=start)
+        elif not last.reaches_back_to(start):
+            logger.info("%s: the start date moved back from %s, so all is read again", stream.name, last.start)
+            self.bookmark = StreamState(account=last.account)
 
     def belongs_to(self, account: str) -> None:
-        """Its states are of that account from now on.
+        """Sets the account that its next states name.
 
-        Raises a config `HarvestError` where the one that it was given is of another.
+        Raises a config `HarvestError` if its last state is of another account.
         """
         if self.bookmark.account not in {None, account}:
             raise config_error(
@@ -98,15 +98,15 @@ class StreamProgress:
         emit_estimate: Callable[[int], None],
         tracker: DeletionTracker | None,
     ) -> None:
-        """Where its checkpoints, and estimates of how many rows will come, are to go. Called before any row comes."""
+        """Sets where checkpoints and row estimates go, and who tracks deletions. Called before any row is read."""
         self._emit_state = emit_state
         self._emit_estimate = emit_estimate
         self.tracker = tracker
         if self.bookmark.is_counted and not tracker:
-            self.checkpoint()  # or a state would say that the rows to come are tracked
+            self.checkpoint()  # else the last state says that rows to come are tracked
 
     def expect(self, rows: int) -> None:
-        """So many rows will come."""
+        """Emits an estimate of how many rows will come."""
         self._emit_estimate(rows)
 
     @property
@@ -116,69 +116,66 @@ class StreamProgress:
 
     @property
     def complete_from(self) -> str | None:
-        """The earliest change that will have been delivered when all is read; None where that is every change."""
+        """The earliest change that will have been delivered after a complete read; None for every change."""
         if self._stream.minds_start_date:
             return None
-        before = self._stream.since(self.bookmark)
-        return self.bookmark.start if before and before >= (self.start or before) else self.start
+        since = self._stream.since(self.bookmark)
+        return self.bookmark.start if since and since >= (self.start or since) else self.start
 
     @property
     def is_first_read(self) -> bool:
-        """Whether the stream was never read to its end, and can say so in its state."""
+        """Whether the stream has a cursor and was never read to its end."""
         return self.bookmark.cursor is None and self._stream.cursor_column is not None
 
     def start_anew(self) -> None:
-        """Forget what the state said."""
+        """Forgets the last state."""
         self.bookmark = StreamState()
 
     def forget_spans(self) -> None:
-        """All days are read anew, so those of an earlier attempt, as of an earlier moment, count no more."""
+        """Forgets the days that an earlier attempt finished, because all days are read again."""
         if self.bookmark.spans:
             self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0)
 
     def go_on(self, began: datetime, spans: list[DateRange], entries: int | None, found: int) -> None:
-        """An unfinished read goes on: of so many entries, these days delivered so many."""
+        """Continues an unfinished first read: the days in `spans` delivered `found` of the list's `entries`."""
         self.bookmark = replace(self.bookmark, began=began, spans=tuple(spans), entries=entries, found=found)
 
     def finished_span(self, began: datetime, span: DateRange, entries: int | None = None, found: int = 0) -> None:
-        """These days of a first read are done; should the sync be killed, the next one goes on from here.
-
-        They delivered so many more of all the entries.
-        """
+        """Adds finished days of a first read, which delivered `found` of the list's `entries`. Emits a checkpoint."""
         if self._stream.has_left_out_rows:
-            return  # they may be days of which it lacks rows
+            return  # these days may lack rows
         with self._lock:
             spans, found = tuple(merged([*self.bookmark.spans, span])), self.bookmark.found + found
             self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
-        """All parents up to this one that are due were visited, but for those that are left `unread`."""
+        """All due parents up to this one were visited, except the `unread`. Emits a checkpoint."""
         with self._lock:
             self.bookmark = self.bookmark.visited(Attempt(began, parent_id), unread)
             self.checkpoint()
 
     def begin_visits(self, visit: ParentScope) -> None:
-        """These parents are due; visits that were made when others were due count no more."""
+        """Sets which parents are due, and forgets unfinished visits if others were due then."""
         if self.bookmark.visit is not visit:
             self.bookmark = replace(self.bookmark, visit=visit, began=None, attempts=())
 
     def checkpoint(self) -> None:
-        """Keeps how far it is."""
+        """Emits the current state, unless this is a full refresh."""
         if not self.remembers:
             return
-        with self._lock:  # or a state could go out after one that says more
+        with self._lock:  # so that no older state follows a newer one
             self._emit_state(self.state(self.bookmark))
 
-    def state(self, bookmark: StreamState) -> State:
-        """As the platform keeps it, with what the stream adds."""
+    def state(self, stream_state: StreamState) -> State:
+        """The JSON of a state, with the stream's extra keys."""
         column = self._stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
         is_tracked = self.tracker is not None
-        bookmark = replace(bookmark, start=self.complete_from, account=self._account, is_counted=is_tracked)
-        return {**bookmark.state(column), **self._stream.extra_state(self)}
+        stream_state = replace(stream_state, start=self.complete_from, account=self._account, is_counted=is_tracked)
+        return {**stream_state.state(column), **self._stream.extra_state(self)}
 
 
 def _nowhere(_: object) -> None:
-    """Before it is connected."""
+    """Stands in until `connect` is called."""

@@ -1,4 +1,4 @@
-"""What a stream's state says, and how it is written. The shapes are described in docs/state.md."""
+"""The state of a stream, and its JSON form, which docs/state.md describes."""
 
 from __future__ import annotations
 
@@ -16,74 +16,74 @@ from source_harvest.errors import config_error, quote_value
 from source_harvest.state.date_range import DateRange
 from source_harvest.state.parent_visits import Attempt, ParentScope
 
-# The keys of states that Airbyte's earlier connector left for streams that it read per parent.
+# The keys of the states that Airbyte's earlier connector kept per parent.
 PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "lookback_window"}
 
-# What the state of any stream may say, whether or not it was ever read.
+# Keys that the state of any stream may have, even if it was never read to its end.
 OF_ALL = {"account", "start", "counted"}
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """Where the last sync of a stream got to. Moments are by Harvest's clock, in UTC."""
+    """How far the last sync of a stream got. Times are by Harvest's clock, in UTC."""
 
     cursor: datetime | None = None
     """Every change before it has been delivered. None: the stream was never read to its end."""
     began: datetime | None = None
-    """When the read began that was not finished."""
+    """When the unfinished read began."""
     spans: tuple[DateRange, ...] = ()
-    """The days of it that were finished."""
+    """The days that the unfinished read has finished."""
     entries: int | None = None
-    """How many rows its list had when it began, where that is known."""
+    """How many rows the list had when that read began, if known."""
     found: int = 0
-    """How many of these the finished days delivered."""
+    """How many of the `entries` the finished days delivered."""
     visit: ParentScope = ParentScope.ALL
-    """Which parents it visits, where it is of a list below records."""
+    """Which parents were due in the unfinished visits of a child stream."""
     attempts: tuple[Attempt, ...] = ()
-    """Those to visit them, oldest first, of which each later one came less far than the one before."""
+    """The unfinished visits, oldest first; each reached a lower parent id than the one before."""
     unread: tuple[int, ...] = ()
-    """Parents that were due but could not be visited, of which nothing is known since `start`."""
+    """Due parents that could not be visited; the next sync reads all their children since `start`."""
     start: str | None = None
-    """The earliest change that was delivered, where a start date left out earlier ones."""
+    """The earliest change that was delivered, if a start date left out earlier ones."""
     all_parents: datetime | None = None
-    """When all parents were visited last."""
+    """When all parents were last visited."""
     living_parents: datetime | None = None
-    """When the parents that are alive or were touched lately were visited last."""
+    """When the living and recently changed parents were last visited."""
     account: str | None = None
-    """The ID of the account that it is of, where it says."""
+    """The ID of the Harvest account, if known."""
     is_counted: bool = False
-    """Whether deletions were looked for in the last sync, so that what it delivered is known if it is deleted."""
+    """Whether the last sync tracked deletions, so that `deleted_records` knows the ids that it delivered."""
 
     @property
     def latest(self) -> datetime:
-        """The latest moment that it tells of."""
+        """The latest time in it; the year 1 if it has none."""
         attempts = (attempt.began for attempt in self.attempts)
         moments = (self.cursor, self.began, self.all_parents, self.living_parents, *attempts)
         return max(filter(None, moments), default=datetime.min.replace(tzinfo=timezone.utc))
 
     def reaches_back_to(self, start: str | None) -> bool:
-        """Whether no change since this start was left out."""
+        """Whether no change since this start date was left out."""
         return self.start is None or (start is not None and start >= self.start)
 
     def since(self, overlap: timedelta) -> str | None:
-        """The earliest change that may not have been delivered yet, where none shows later than the overlap."""
+        """The earliest change to read, which is `overlap` before the cursor; None for everything."""
         return timestamp(self.cursor - overlap) if self.cursor else None
 
     def children_since(self, overlap: timedelta) -> str | None:
-        """The same for what is below parents, of which most are not visited in most syncs."""
+        """The same for children, counted from the last visit of all parents: most syncs do not visit most parents."""
         return timestamp(self.all_parents - overlap) if self.all_parents else None
 
     def attempt(self, parent_id: int) -> Attempt | None:
-        """The last one that came to this parent."""
+        """The last attempt that reached this parent."""
         return next((attempt for attempt in reversed(self.attempts) if parent_id <= attempt.up_to_parent), None)
 
     def visited(self, attempt: Attempt, unread: tuple[int, ...]) -> StreamState:
-        """The same after an attempt came further, but for parents that are left `unread`."""
+        """The state after an attempt got further, except for the `unread` parents."""
         others = (other for other in self.attempts if other.up_to_parent > attempt.up_to_parent)
         return replace(self, began=self.began or attempt.began, attempts=(*others, attempt), unread=unread)
 
     def state(self, cursor_field: str) -> dict[str, Any]:
-        """As the platform keeps it."""
+        """Its JSON form."""
         found: dict[str, Any] = {
             cursor_field: self.cursor,
             "all_parents_read": self.all_parents,
@@ -105,7 +105,7 @@ class StreamState:
 
     @property
     def _visits(self) -> dict[str, Any]:
-        """The part of an unfinished state that is about visits."""
+        """The keys of `unfinished` that are about visits."""
         if not self.attempts:
             return {}
         found: dict[str, Any] = {"up_to_parent": self.attempts[0].up_to_parent}
@@ -116,7 +116,7 @@ class StreamState:
         return found
 
 
-def parse_state(  # noqa: PLR0913 - each is another fact of the stream
+def parse_state(  # noqa: PLR0913 - each is a separate fact of the stream
     name: str,
     cursor_field: str,
     state: Mapping[str, Any],
@@ -125,14 +125,13 @@ def parse_state(  # noqa: PLR0913 - each is another fact of the stream
     load_extra: Callable[[Mapping[str, Any]], None] = lambda _: None,
     earlier_key: str = "updated_at",
 ) -> StreamState:
-    """What the state of the stream with that name says; nothing where it says to read everything.
+    """Parses the state of the stream `name`. An empty `StreamState` means: read everything.
 
-    `load_extra` takes back what the stream kept under the `extra_keys`. Under `earlier_key` the earlier connector kept
-    how far the stream was.
+    `load_extra` receives the values under the `extra_keys`. `earlier_key` is the cursor's key in the earlier connector.
 
-    Takes the states of this connector and those of Airbyte's earlier one: {"updated_at": …}, {"to": "20240131"} for
-    reports, and a form per parent, which left out children of old parents and so is read anew.
-    Raises a config `HarvestError` for anything else, a state of a newer connector included.
+    Accepts the states of this connector and of Airbyte's earlier one: {"updated_at": …}, {"to": "20240131"} for
+    reports, and states per parent, which are ignored because they left out children of old parents.
+    Raises a config `HarvestError` for anything else, including a state of a newer version.
     """
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
         return StreamState()
@@ -140,7 +139,7 @@ def parse_state(  # noqa: PLR0913 - each is another fact of the stream
     try:
         account, is_counted = _account(state), _flag(state.get("counted", False))
         load_extra(own)
-        if state.keys() <= own.keys() | OF_ALL:  # killed before it had read anything to its end
+        if state.keys() <= own.keys() | OF_ALL:  # killed before any part was read to its end
             return StreamState(account=account, is_counted=is_counted)
         if state.keys() == {"to"} == {earlier_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
@@ -155,11 +154,11 @@ def parse_state(  # noqa: PLR0913 - each is another fact of the stream
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
-    known_of_unfinished = {"began", "spans", "entries", "found", "up_to_parent", "visit", "attempts"}
+    known_in_unfinished = {"began", "spans", "entries", "found", "up_to_parent", "visit", "attempts"}
     known = {cursor_field, "updated_at", "all_parents_read", "living_parents_read", "unfinished", "unread", "start"}
     unfinished = state.get("unfinished", {})
-    if state.keys() - known or unfinished.keys() - known_of_unfinished:
-        raise ValueError("a key that is not known")
+    if state.keys() - known or unfinished.keys() - known_in_unfinished:
+        raise ValueError("unknown key")
     return StreamState(
         cursor=None
         if unfinished and cursor_field not in state
@@ -180,7 +179,7 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
 def _account(state: Mapping[str, Any]) -> str | None:
     account = state.get("account")
     if not isinstance(account, str | None):
-        raise TypeError("no account")
+        raise TypeError("account is not text")
     return account
 
 
@@ -200,17 +199,17 @@ def _attempts(unfinished: Mapping[str, Any]) -> Iterator[Attempt]:
 
 def _ids(value: object) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(id_) is int for id_ in value):
-        raise TypeError("no ids")
+        raise TypeError("not a list of ids")
     return tuple(value)
 
 
 def _moment(value: object) -> datetime:
     if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[T ]", value):
-        raise ValueError("no moment")
+        raise ValueError("not a timestamp")
     moment = pendulum.parse(value)
     if not isinstance(moment, pendulum.DateTime):
-        raise TypeError("no moment")
+        raise TypeError("not a timestamp")
     moment = moment.in_timezone("UTC")
     if moment.year < 1970:
-        raise ValueError("long before there was Harvest")
+        raise ValueError("before Harvest existed")
     return moment

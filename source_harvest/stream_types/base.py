@@ -1,4 +1,4 @@
-"""What all streams share: what of Harvest's lists they are made of, and how rows become records."""
+"""The base of all streams: which of Harvest's lists a stream reads, and how rows become records."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime, timedelta
@@ -24,49 +24,51 @@ from source_harvest.stream_types.odd_rows import OddRows
 
 
 class HarvestStream(HttpStream):
-    """A list at the top of Harvest's API, and the base of all streams.
+    """A top-level list of Harvest's API, and the base class of all streams.
 
-    A class says only where it differs: its name in snake case is the stream, the path, the list key and the schema.
+    By default the class name in snake case names the stream, its path, its list key and its schema.
     """
 
     resource: ClassVar[str] = ""
-    """The path below the API's address, which is also the list key. Empty: the stream's name."""
+    """The path below the API's address, and the list key. Empty: the stream's name."""
     readable_by: ClassVar[str] = "Administrators"
     """Which users Harvest lets read the list."""
     module: ClassVar[str] = ""
-    """The module of Harvest's that the list belongs to, if it can be switched off: "invoice" for `invoice_feature`."""
+    """Harvest's module for the list, if it can be switched off: "invoice" for `invoice_feature`."""
     identified_by: ClassVar[tuple[str, ...]] = ("id",)
-    """The fields that tell the rows of one list apart."""
+    """The fields that identify a row within a list."""
     primary_key: str | list[str] = "id"
     cursor_field: str | list[str] = []
     """The column that says when a record changed; none where Harvest cannot be asked for changes."""
     limited_by_start_date: ClassVar[bool] = False
-    """True for facts, false for what facts refer to."""
+    """True for facts, false for the dimensions that facts refer to."""
     foreign_keys: ClassVar[Mapping[str, str]] = {}
-    """Column -> the stream it points to. `client_id` is the `id` of the nested `client`."""
+    """Column -> the stream it refers to. `client_id` is the `id` of the nested `client`."""
     flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Nested object -> further fields of it that become columns, such as `receipt_url`."""
+    """Nested object -> its further fields that become columns, such as `receipt_url`."""
     text_keys: ClassVar[tuple[str, ...]] = ()
-    """Columns of the key that may hold text; all others hold whole numbers."""
+    """Primary key columns that may hold text; the others hold whole numbers."""
     clock_times: ClassVar[tuple[str, ...]] = ()
-    """Columns that hold a time of day as the account displays it."""
+    """Columns with a time of day, in the format that the account displays."""
     access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Boolean column -> the access roles that imply it."""
     business_date: ClassVar[str] = ""
-    """The day by which Harvest filters the list with `from` and `to`, and sorts it, newest first."""
+    """The date column that Harvest filters by with `from` and `to`, and sorts by, newest first."""
+
+    # The rest is set by stream types, not by streams.
 
     earlier_state_key: ClassVar[str] = "updated_at"
-    """Under which key Airbyte's earlier connector kept how far it was. (Of machinery, no fact.)"""
+    """The key under which Airbyte's earlier connector kept the cursor."""
     extra_state_keys: ClassVar[tuple[str, ...]] = ()
-    """What `keep` may put into the stream's state. (Of machinery, no fact.)"""
+    """The keys that `extra_state` may add to the state."""
     minds_start_date: ClassVar[bool] = False
-    """Whether it finds out by itself what an earlier start date left out. (Of machinery, no fact.)"""
+    """Whether the stream itself finds what an earlier start date left out."""
     is_refused_as_one: ClassVar[bool] = True
-    """Whether a user who may not read one of its slices may read none. (Of machinery, no fact.)"""
+    """Whether a user who may not read one of its partitions may read none."""
     waits_long: ClassVar[bool] = False
-    """Whether a slice may have to wait for minutes, not to keep others waiting meanwhile. (Of machinery, no fact.)"""
+    """Whether a partition may wait for minutes; it then takes a separate request slot, so that others need not wait."""
     takes_at_once: ClassVar[bool] = True
-    """Whether the rows of its lists yield records as they come. (Of machinery, no fact.)"""
+    """Whether rows of its lists yield records as they are read."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__()
@@ -80,42 +82,42 @@ class HarvestStream(HttpStream):
     @property
     @override
     def is_resumable(self) -> bool:
-        return False  # a full refresh looks at no state, so the platform must not keep the rows of a failed attempt
+        return False  # a full refresh ignores the state, so the platform must not keep the rows of a failed attempt
 
     @property
     def cursor_column(self) -> str | None:
-        """The column that says when a record changed, or None where Harvest cannot be asked for changes."""
+        """The column that says when a record changed; None if Harvest cannot filter the list by change."""
         return self.cursor_field if isinstance(self.cursor_field, str) else None
 
     @property
     def overlap(self) -> timedelta:
-        """How far before the last sync the next one begins to ask."""
+        """How far before its cursor a sync starts to read."""
         return self._client.settings.lookback
 
     @property
     def key_columns(self) -> list[str]:
-        """The columns that together name a record."""
+        """The columns of the primary key."""
         return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
 
     @property
     def has_left_out_rows(self) -> bool:
-        """Whether rows could not become records, for which no state may vouch."""
+        """Whether rows could not become records; no checkpoint may then cover their days."""
         return self.odd_rows.has_failed
 
-    # What the engine asks of a stream. Streams are made of lists, and each list is read once for all streams of it.
+    # For the engine. Records come from lists, and each list is read once for all streams that use it.
 
     @classmethod
     def source_lists(cls) -> "tuple[type[HarvestStream], ...]":
-        """The streams whose lists this one is made of."""
+        """The streams whose lists its records come from."""
         return (cls,)
 
     @classmethod
     def asks_for(cls) -> "tuple[type[HarvestStream], ...]":
-        """The streams that Harvest must let a user read for this one."""
+        """The streams that the user must be allowed to read."""
         return cls.source_lists()
 
     def sibling(self, kind: "type[HarvestStream]") -> "HarvestStream":
-        """The stream of that kind in the same read."""
+        """The stream of class `kind` for the same account."""
         return self if type(self) is kind else kind(self._account)
 
     def since(self, bookmark: StreamState) -> str | None:
@@ -123,29 +125,29 @@ class HarvestStream(HttpStream):
         return None
 
     def list_since(self, progress: StreamProgress) -> str | None:
-        """From which change on its lists must be read for that."""
+        """The earliest change that its lists must be read from; None for everything."""
         return progress.since
 
     def records_from(self, source: "type[HarvestStream]", rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
-        """The records that a page of one of its lists yields at once."""
+        """The records that rows of one of its lists yield as they are read."""
         return self.odd_rows.records(changed_since(rows, progress.since), self._shape.record)
 
     def add_whole_list(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
-        """A page of a list that is read whole because `needs_whole_lists`."""
+        """Takes rows of a list that is read whole because of `needs_whole_lists`."""
 
     def ids_by_parent(self, rows: list[Row]) -> Iterable[ChildIds]:
-        """The ids of its records in rows of its first list, in groups."""
+        """The ids of its records in rows of its first list, grouped by parent."""
         return [ChildIds(NO_PARENT, {row["id"] for row in rows}, is_whole=False)]
 
     def tracked(self, progress: StreamProgress) -> TrackedStream | None:
-        """The stream as one whose deleted records are looked for; None where its records have no id."""
+        """What the deletion tracker must know of it; None if its records have no id."""
         if self.primary_key != "id":
             return None
-        source, before = self.source_lists()[0], progress.bookmark
+        source, last = self.source_lists()[0], progress.bookmark
         return TrackedStream(
             name=self.name,
-            was_read=bool(before.cursor or before.began),
-            was_tracked=before.is_counted,
+            was_read=bool(last.cursor or last.began),
+            was_tracked=last.is_counted,
             is_over=progress.is_over,
             source=self.sibling(source).name,
             module=source.module,
@@ -155,31 +157,31 @@ class HarvestStream(HttpStream):
         )
 
     def needs_whole_lists(self) -> bool:
-        """Whether, having read what changed in its lists, it needs the rest of them too."""
+        """Whether it needs its lists whole, now that it has their changes."""
         return False
 
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterable[Slice]:
-        """What is left to read when its lists have been read, which began at that moment."""
+        """The slices of its partitions, which are read after its lists. `began`: when reading the lists began."""
         return ()
 
     def read_partition(self, stream_slice: Slice) -> Iterable[Row]:
-        """The records of one slice.
+        """The records of one partition.
 
         Raises `HarvestError`.
         """
         return ()
 
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        """A slice was read to its end."""
+        """Called when a partition was read to its end."""
 
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
-        """Where the stream is when all has been read that began at that moment."""
+        """The state after a complete read that began at `began`."""
         return StreamState(cursor=began)
 
     def load_state(self, state: Mapping[str, Any]) -> StreamState:
-        """What its state says; it takes back what it kept there.
+        """Parses its state, and restores the extra keys.
 
-        Raises a config `HarvestError` for what is no state of this stream.
+        Raises a config `HarvestError` for anything else than a state of this stream.
         """
         return parse_state(
             self.name,
@@ -191,30 +193,30 @@ class HarvestStream(HttpStream):
         )
 
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
-        """Takes back what it kept in its state.
+        """Restores what `extra_state` returned.
 
-        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` for what it never kept there.
+        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` for anything else.
         """
 
     def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
-        """What else than a bookmark is to be in its state, as JSON."""
+        """Further keys of its state, as JSON."""
         return {}
 
-    # How its list is asked for.
+    # Requests.
 
     def probe(self, place: Place | None = None) -> None:
-        """Asks for a single row, to learn whether the list can be read, and what is at that place with it.
+        """Requests a single row, to check that the list can be read.
 
-        Raises `HarvestError`.
+        Raises `HarvestError`, which names `place` if given.
         """
         self.list_reader.probe(place or self.place, self.any_slice())
 
     def any_slice(self) -> Slice:
-        """One of its slices."""
+        """The slice that `probe` requests."""
         return {}
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
-        """Whether a list below a record is asked for again, which answered so many times that nothing is there.
+        """Whether to repeat the request for a child list that answered with this status for the `times`-th time.
 
         Raises `HarvestError`.
         """
@@ -222,12 +224,12 @@ class HarvestStream(HttpStream):
 
     @property
     def place(self) -> Place:
-        """Where it is read, for error messages."""
+        """What error messages say about its list."""
         return Place(self.resource or self.name, self.readable_by, module=self.module)
 
     @property
     def list_key(self) -> str | None:
-        """Under which key of an answer the rows are; None where the answer is a single record."""
+        """The key of the rows in an answer; None if the answer is a single record."""
         return self.resource or self.name
 
     @property
@@ -287,6 +289,6 @@ class HarvestStream(HttpStream):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Row]:
-        # The CDK's own method reads a single page where a stream has no cursor.
+        # The CDK's own method reads only one page of a stream without a cursor.
         for page in self.list_reader.new_pages(stream_slice or {}):
             yield from map(self._shape.record, page.rows)

@@ -1,4 +1,4 @@
-"""How a row of Harvest's becomes a record: whole as it came, with flat keys and typed times beside it."""
+"""Turns a row of Harvest's into a record: all its fields, plus flat columns and parsed times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d
 
 
 class ColumnFacts(Protocol):
-    """What a stream says of its columns; `HarvestStream` says what each means."""
+    """A stream's facts about its columns; `HarvestStream` explains each."""
 
     primary_key: str | list[str]
     text_keys: ClassVar[tuple[str, ...]]
@@ -27,7 +27,7 @@ class ColumnFacts(Protocol):
 
 
 class RecordBuilder:
-    """The columns that a stream's records have beyond what Harvest sends, worked out once from the stream's facts."""
+    """Adds the columns that Harvest does not send. Reads the stream's facts once."""
 
     def __init__(self, stream: ColumnFacts) -> None:
         self._flat = [(column, column.removesuffix("_id"), "id") for column in stream.foreign_keys]
@@ -41,10 +41,10 @@ class RecordBuilder:
         self._warned: set[str] = set()
 
     def record(self, row: Row) -> Row:
-        """The row itself, with its flat columns added; a null reference gives a null key.
+        """The row itself with the columns added; a null reference gives a null key.
 
-        Raises `ValueError` where Harvest sends something else than an object for a reference, or nothing that a key can
-        be; and what is in `errors.UNDOCUMENTED` for anything else that is not as documented.
+        Raises `ValueError` if a reference is not an object or a primary key column has the wrong type, and an error of
+        `errors.UNDOCUMENTED` for anything else that is not as documented.
         """
         for column, nested, field in self._flat:
             if nested in row:
@@ -64,7 +64,7 @@ class RecordBuilder:
         return row
 
     def can_be_key(self, column: str, value: object) -> bool:
-        """Whether a column of the key may hold it."""
+        """Whether a primary key column may hold a value of this type."""
         return type(value) in self._keys[column]
 
     def _time(self, column: str, value: str | None) -> str | None:
@@ -73,7 +73,7 @@ class RecordBuilder:
         time = time_of_day(value)
         if time is None and column not in self._warned:
             self._warned.add(column)
-            logger.warning("%s holds %r, which is no time of day that is known; such values become null", column, value)
+            logger.warning("%s holds %r, which is not a known time of day; such values become null", column, value)
         return time
 
     def _add_flags(self, row: Row) -> None:
@@ -85,7 +85,7 @@ class RecordBuilder:
 
 @lru_cache(maxsize=4096)
 def time_of_day(displayed: str) -> str | None:
-    """The time "HH:MM:SS" that an account displays as "3:00pm" or "15:00"; None for anything else."""
+    """Parses a displayed time, "3:00pm" or "15:00", to "15:00:00"; None for anything else."""
     parts = _CLOCK_TIME.fullmatch(displayed.strip())
     if not parts:
         return None

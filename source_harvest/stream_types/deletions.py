@@ -25,7 +25,7 @@ logger = logging.getLogger("airbyte")
 
 
 class DeletedRecordsStream(PerUserStream):
-    """The records that were deleted, of the streams that are read beside it and whose records have an id."""
+    """The deleted records of the other selected streams whose records have an id."""
 
     extra_state_keys = ("start", "lists", "ids", "gone")
 
@@ -33,7 +33,7 @@ class DeletedRecordsStream(PerUserStream):
         super().__init__(account)
         settings = self._client.settings
         self.tracker = DeletionTracker(self.place, settings.start, settings.deleted_records_days, self.odd_rows.fail)
-        self._user_came_at = 0.0
+        self._user_read_at = 0.0
 
     @override
     def probe(self, place: Place | None = None) -> None:
@@ -49,12 +49,12 @@ class DeletedRecordsStream(PerUserStream):
             )
 
     def track(self, progress: StreamProgress, tracked: list[TrackedStream], user_came: Callable[[], datetime]) -> None:
-        """These take part in the sync. `user_came` waits for the user's record, and returns when Harvest sent it."""
+        """Starts to track these streams. `user_came` waits for the user's record, and returns when Harvest sent it."""
 
         def asked_at() -> datetime | None:
             with suppress(HarvestError), schema_errors(self.place):
                 moment = user_came()
-                self._admit(self._asked_by)
+                self._admit(self._user)
                 return moment
             return None
 
@@ -70,12 +70,12 @@ class DeletedRecordsStream(PerUserStream):
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
-        self._user_came_at = time.monotonic()
+        self._user_read_at = time.monotonic()
         return super().records_from(source, rows, progress)
 
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        self._admit(self._asked_by)
+        self._admit(self._user)
         if not progress.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
         self.tracker.wait_for_all(self._client.slots.wait)
@@ -84,7 +84,7 @@ class DeletedRecordsStream(PerUserStream):
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         began = stream_slice["began"]
-        now = timestamp(began + timedelta(seconds=time.monotonic() - self._user_came_at))
+        now = timestamp(began + timedelta(seconds=time.monotonic() - self._user_read_at))
         for name, id_, is_deleted in self.tracker.settle(began, self._account.is_off):
             row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": is_deleted}
             yield self._shape.record(row)

@@ -1,4 +1,4 @@
-"""Streams of what other streams' rows carry inside."""
+"""Streams whose records are embedded in the rows of another stream."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from source_harvest.stream_types.odd_rows import is_in_no_row
 
 
 class Inside(NamedTuple):
-    """What a row carries inside."""
+    """The records embedded in a row."""
 
     records: dict[Any, Row]
-    """Under their ids."""
+    """By id."""
     left_out: list[str]
-    """What is there and is no record, or cannot be known."""
+    """Why each other item, or the whole field, gave no record; for the log."""
 
 
 class EmbeddedStream(UpdatedSince):
-    """What each row of a parent's list carries inside: a list of objects or of ids, or one object."""
+    """Records embedded in a field of each parent row: a list of objects, a list of ids, or one object."""
 
     parent: ClassVar[type[HarvestStream]]
     parent_key: ClassVar[str]
     """The column that holds the parent's id."""
     embedded_in: ClassVar[str]
-    """The parent's field."""
+    """The parent's field that holds the records."""
     id_column: ClassVar[str] = "id"
-    """The column that holds the id of what is embedded."""
+    """The column that holds the id of the embedded object."""
     embeds_ids: ClassVar[bool] = False
-    """Whether the field lists ids, and not objects."""
+    """Whether the field lists ids instead of objects."""
     is_ordered: ClassVar[bool] = False
-    """Whether the place among its siblings matters, and becomes the column `position`, from 0."""
+    """Whether the order matters; the index then becomes the column `position`, from 0."""
 
     @classmethod
     @override
@@ -52,11 +52,11 @@ class EmbeddedStream(UpdatedSince):
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterator[Row]:
         changed = changed_since(rows, progress.since)
         if changed and all(self._items(row) is None for row in rows):
-            raise is_in_no_row(self.embedded_in, self._parents, self.name)
+            raise is_in_no_row(self.embedded_in, self._parent_name, self.name)
         for row in changed:
             inside = self._inside(row)
             for what in inside.left_out:
-                self.odd_rows.leave_out(what, f"{self._parents} {row['id']}")
+                self.odd_rows.leave_out(what, f"{self._parent_name} {row['id']}")
             yield from self.odd_rows.records(inside.records.values(), self._shape.record)
 
     @override
@@ -71,7 +71,7 @@ class EmbeddedStream(UpdatedSince):
         return tracked and replace(tracked, has_parents=True)
 
     def _items(self, row: Row) -> list[Any] | None:
-        """What is inside; None where it is absent or can be no such thing, so that it is not known."""
+        """The embedded items; None if they are unknown, because the field is absent or has a wrong type."""
         embedded = row.get(self.embedded_in, False)
         if embedded is None:
             return []
@@ -81,7 +81,7 @@ class EmbeddedStream(UpdatedSince):
     def _inside(self, row: Row) -> Inside:
         items = self._items(row)
         if items is None:
-            return Inside({}, [f"{self._parents} of which the {self.embedded_in} are not known"])
+            return Inside({}, [f"{self._parent_name} of which the {self.embedded_in} are not known"])
         inside, seen = Inside({}, []), dict[Any, Any]()
         for position, item in enumerate(items):
             id_ = item if self.embeds_ids else item.get("id") if isinstance(item, dict) else None
@@ -104,6 +104,6 @@ class EmbeddedStream(UpdatedSince):
         return record
 
     @cached_property
-    def _parents(self) -> str:
-        """Where its parents are read, as people call it."""
+    def _parent_name(self) -> str:
+        """The name of the parents in messages."""
         return self.sibling(self.parent).place.name

@@ -1,4 +1,4 @@
-"""Streams that no list of Harvest's has: joined from several."""
+"""Streams joined from several of Harvest's lists."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.odd_rows import is_in_no_row
 
 Lists = Mapping[type[HarvestStream], Mapping[int, Row]]
-"""Whole lists, each under the stream that it is: their rows under their ids."""
+"""Stream -> id -> row, of whole lists."""
 
 
 def id_of(row: Row, reference: str) -> int | None:
-    """The id of what a row refers to; None where it refers to nothing that has one."""
+    """The id of the nested object `reference`; None if there is none."""
     found = row.get(reference)
     id_ = found.get("id") if isinstance(found, dict) else None
     return id_ if type(id_) is int else None
 
 
 class JoinedStream(UpdatedSince):
-    """Rows that no list of Harvest's has, worked out from several.
+    """Records joined from the rows of several lists.
 
-    A row that did not change takes part in a record that did. So where anything changed, whole lists are read.
+    A changed record may be made of rows that did not change. So if any row changed, the lists are read whole.
     """
 
     takes_at_once = False
     joined_by: ClassVar[Mapping[type[HarvestStream], tuple[str, ...]]] = {}
-    """List -> the references of its rows by which they are joined."""
+    """List -> the nested objects of its rows by which they are joined."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
@@ -51,9 +51,10 @@ class JoinedStream(UpdatedSince):
 
     @abstractmethod
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
-        """Each record, and the rows that it was made of: it has changed when one of them has.
+        """Each record with the rows that it is made of: it has changed if one of them has.
 
-        What came after the lists `began` to be read may be in one and not in another; the next sync has all of it.
+        A row that was added after `began`, when reading the lists began, may be missing in one of them. The next sync
+        reads it again.
         """
 
     @override

@@ -1,4 +1,4 @@
-"""Rows that are not as documented: each is left out alone, takes no others with it, and is told."""
+"""Rows that are not as documented: each is left out and reported, and all other rows are read."""
 
 from __future__ import annotations
 
@@ -15,76 +15,76 @@ logger = logging.getLogger("airbyte")
 
 
 class OddRowsError(HarvestError):
-    """Rows of a stream were left out, and all others were read."""
+    """Rows of a stream were left out; all others were read."""
 
 
 class OddRows:
-    """The odd rows of one stream, in whichever threads they are read.
+    """The odd rows of one stream. Threads may share it.
 
-    What has no key can be no row of the stream: it is counted, and told in one warning. A row that has a key but is at
-    odds in something else is one that the table lacks: the stream fails once its other rows are read.
+    Rows without a key are counted and reported in one warning. A row that has a key but is otherwise odd is missing
+    from the table, so the stream fails once its other rows are read.
     """
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
         self._lock = Lock()
         self._left_out: dict[str, tuple[int, str]] = {}
-        self._at_odds = 0
+        self._missing = 0
         self._first = ""
         self._failure: HarvestError | None = None
 
     def leave_out(self, what: str, where: str) -> None:
-        """One more of these, such as "rows without a key"; `where` names it or the row that holds it."""
+        """Counts one more of `what`, such as "rows without a key"; `where` names the row or its parent."""
         with self._lock:
             count, first = self._left_out.get(what, (0, where))
             self._left_out[what] = count + 1, first
 
     def records(self, rows: Iterable[Row], record_of: Callable[[Row], Row]) -> Iterator[Row]:
-        """The records of rows, but for the rows that are at odds."""
+        """The records of rows, without the odd rows."""
         for row in rows:
             try:
                 record = record_of(row)
             except UNDOCUMENTED as error:
-                self._leave_out_at_odds(row, error)
+                self._leave_out_odd_row(row, error)
             else:
                 yield record
 
-    def _leave_out_at_odds(self, row: Row, error: Exception) -> None:
+    def _leave_out_odd_row(self, row: Row, error: Exception) -> None:
         with self._lock:
-            self._at_odds += 1
+            self._missing += 1
             self._first = self._first or f"{redacted(str(row.get('id')))}: {redacted(str(error))}"
 
     def fail(self, error: HarvestError) -> None:
-        """The stream cannot be complete."""
+        """Lets the stream fail with this error after its rows are read, unless it fails with an earlier one."""
         with self._lock:
             self._failure = self._failure or error
 
     @property
     def has_failed(self) -> bool:
-        """Whether the stream lacks rows."""
-        return self._failure is not None or self._at_odds > 0
+        """Whether rows are missing."""
+        return self._failure is not None or self._missing > 0
 
     def check(self) -> None:
-        """Raises `HarvestError` where the stream lacks rows."""
+        """Raises `HarvestError` if rows are missing."""
         if self._failure:
             raise self._failure
-        if self._at_odds:
+        if self._missing:
             raise OddRowsError(
-                f"Harvest's answer for {self._stream} is not as documented: {self._at_odds} rows cannot become records "
+                f"Harvest's answer for {self._stream} is not as documented: {self._missing} rows cannot become records "
                 f"and were left out, the first with the id {self._first}. All others were read. Please report this "
                 "message.",
                 FailureType.system_error,
             )
 
     def warn(self) -> None:
-        """Tells of what has no key, if there is any."""
+        """Logs one warning about the rows without a key, if any."""
         found = [f"{count} {what} (the first: {first})" for what, (count, first) in self._left_out.items()]
         if found:
             logger.warning("%s: Harvest's rows are not as documented: %s", self._stream, "; ".join(found))
 
 
 def is_in_no_row(field: str, parents: str, name: str) -> HarvestError:
-    """The error where no row of a page has the field of which a stream is made."""
+    """The error for a page on which no row has the field that a stream is made of."""
     return HarvestError(
         f"Harvest's answer for {parents} is not as documented: no row of a page has {field}, of which {name} is made. "
         "Please report this message.",

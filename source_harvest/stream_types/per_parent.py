@@ -1,4 +1,4 @@
-"""Streams below each record of another stream's list, at the cost of one request per parent and visit."""
+"""Child streams, which take one request per parent and visit."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from source_harvest.stream_types.visits import VisitProgress
 
 logger = logging.getLogger("airbyte")
 
-# Parents that changed within this time are visited daily, whatever their state.
+# Parents that changed within this time are visited daily, even if they are closed.
 RECENTLY = timedelta(days=30)
-# So many parents at most are left for the next sync, because the lists below them are not found though they are there.
+# At most this many existing parents are left for the next sync because their child lists answered 404.
 MOST_UNREAD = 100
-# What is kept of a parent.
+# The fields that are kept of each parent.
 PARENT_COLUMNS = ("state", "updated_at", "access_roles")
 
 
 class PerParentStream(HarvestStream):
-    """A list below each record of a parent's list. All of it is read in each sync."""
+    """A child list of each parent row. Each sync reads all child lists."""
 
     takes_at_once = False
-    readable_by = ""  # all who may read the parents
+    readable_by = ""  # whoever may read the parents
     parent: ClassVar[type[HarvestStream]]
     parent_key: ClassVar[str]
     """The column that holds the parent's id; Harvest does not send it."""
     below_parent: ClassVar[str]
-    """The end of its path, below the parent's."""
+    """The last part of its path, after the parent's id."""
     nothing_there: ClassVar[tuple[int, ...]] = (404,)
-    """The answers that mean that this parent has no such list, as where the parent is gone."""
+    """The statuses that mean that the parent has no such list, for example because it was deleted."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
@@ -126,13 +126,13 @@ class PerParentStream(HarvestStream):
         self.odd_rows.check()
 
     def _tell_tracker(self, parent_id: int, rows: list[Row]) -> None:
-        """These are going to be delivered of what is below a parent."""
+        """Tells the deletion tracker which child rows are about to be delivered."""
         if not self._tracker:
             return
         is_limited = self.limited_by_start_date
         has_more = self._tracker.delivered_children(self.name, parent_id, rows, is_limited=is_limited)
         if has_more and self.cursor_column:
-            self._checkpoint()  # or a sync that is killed would not know what it delivered
+            self._checkpoint()  # else a killed sync would forget what it delivered
 
     @override
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -145,24 +145,24 @@ class PerParentStream(HarvestStream):
         return False
 
     def _is_there(self, parent_id: int) -> bool:
-        """Whether a parent still is, by its own answer.
+        """Whether the parent still exists; requests it.
 
         Raises `HarvestError`.
         """
-        path, of_list = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
-        place = Place(path, of_list.readable_by, nothing_there=(404,), module=of_list.module)
+        path, parent_place = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
+        place = Place(path, parent_place.readable_by, nothing_there=(404,), module=parent_place.module)
         self.list_reader.count_request()
         with self._account.explained(place):
             if self._client.get(f"{self.url_base}{path}", place) is not None:
                 return True
-        # A module that was switched off meanwhile answers 404 too, and then nobody's children were deleted.
+        # A module that was just switched off answers 404 too, and then no child was deleted: the probe raises.
         self.sibling(self.parent).probe()
         return False
 
     def _leave_unread(self, parent_id: int) -> None:
-        """What is below a parent cannot be known in this sync.
+        """Leaves a parent for the next sync.
 
-        Raises `HarvestError` where that is so below too many.
+        Raises `HarvestError` if that makes too many.
         """
         with self._lock:
             has_room = len(self._unread) < MOST_UNREAD
@@ -177,15 +177,15 @@ class PerParentStream(HarvestStream):
                 status=404,
             )
         logger.warning(
-            "%s: Harvest answered 404 twice below %s/%d, which is still there. So its %s are not known, and none of "
-            "them counts as deleted; the next sync asks for them again. Look at it in Harvest should this come back.",
+            "%s: Harvest answered 404 twice below %s/%d, which is still there. Its %s are unknown, and none of "
+            "them counts as deleted; the next sync requests them again. If this repeats, look at it in Harvest.",
             *(self.name, self._parent_path, parent_id, self.name),
         )
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
         if self._progress is None:
-            raise RuntimeError("a slice ended that was never begun")
+            raise RuntimeError("a partition ended that never began")
         parent_id = stream_slice[self.parent_key]
         with self._lock:
             self._due_again.discard(parent_id)
@@ -193,29 +193,29 @@ class PerParentStream(HarvestStream):
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
-        if self._tracker:  # before the state that vouches for what was visited
+        if self._tracker:  # before the state that says that the parents were visited
             self._tracker.emit_state_if_changed()
         return super().final_state(progress, began)
 
     def _unread_parents(self) -> tuple[int, ...]:
-        """Those to be visited in the next sync because they could not be in this one, or not yet."""
+        """The parents left for the next sync: their visits failed, or are not yet made."""
         with self._lock:
             return tuple(sorted(self._unread | self._due_again))
 
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
-        """The ids of the parents to ask."""
+        """The ids of the parents to visit."""
         yield from self._parents
 
     def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
-        """Up to a parent all were visited but for some."""
+        """All parents up to this one were visited, except the `unread`."""
 
 
 class ChangedParentsStream(PerParentStream):
-    """A list below each record of a parent's list, of which each sync asks only where there may be something new.
+    """A child list of each parent row. Each sync visits only parents that may have something new.
 
-    Not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md). So the first read visits every
-    parent, and later ones those that changed; once a day also those that are alive or changed lately; and every
-    `child_full_read_days` all of them. What a visit asks for is what changed since all parents were visited last.
+    Not every change of a child shows at its parent (B72 of docs/harvest-behaviour.md). So the first sync visits all
+    parents, and later ones those that changed; once a day also those that are living or changed recently; and every
+    `child_full_read_days` all of them. A visit requests what changed since all parents were last visited.
     """
 
     cursor_field = "updated_at"
@@ -223,7 +223,7 @@ class ChangedParentsStream(PerParentStream):
     is_refused_as_one = False
     extra_state_keys = ("delivered",)
     living_states: ClassVar[tuple[str, ...]]
-    """The states of a parent in which more children are to be expected."""
+    """The states in which a parent is living: new children are likely."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
@@ -245,8 +245,8 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:
-        # Harvest's clock is not known before its first answer. Where the local one errs, a whole list is asked for in
-        # vain, or the visits that are due are made by the next sync.
+        # Harvest's clock is unknown before its first answer. If the local clock is wrong, the whole list is read in
+        # vain, or the next sync makes the visits that are due.
         self._has_whole_list = self._due(progress, datetime.now(timezone.utc)) is not ParentScope.CHANGED
         return None if self._has_whole_list else progress.bookmark.since(self.overlap)
 
@@ -256,33 +256,33 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
-        read, before = super().final_state(progress, began), progress.bookmark
-        first = before.began or began
+        state, last = super().final_state(progress, began), progress.bookmark
+        first = last.began or began
         return replace(
-            read,
+            state,
             unread=self._unread_parents(),
-            all_parents=first if self._visit is ParentScope.ALL else before.all_parents,
-            living_parents=before.living_parents if self._visit is ParentScope.CHANGED else first,
+            all_parents=first if self._visit is ParentScope.ALL else last.all_parents,
+            living_parents=last.living_parents if self._visit is ParentScope.CHANGED else first,
         )
 
     def _due(self, progress: StreamProgress, now: datetime) -> ParentScope:
-        bookmark, days = progress.bookmark, progress.full_read_days
-        unfinished = bookmark.visit if bookmark.began else ParentScope.CHANGED
-        is_settled = days and bookmark.all_parents and (now - bookmark.all_parents).days < days
-        if not is_settled or unfinished is ParentScope.ALL:
+        last, days = progress.bookmark, progress.full_read_days
+        unfinished = last.visit if last.began else ParentScope.CHANGED
+        has_visited_all = days and last.all_parents and (now - last.all_parents).days < days
+        if not has_visited_all or unfinished is ParentScope.ALL:
             return ParentScope.ALL
-        is_of_today = bookmark.living_parents and bookmark.living_parents.date() == now.date()
-        return ParentScope.CHANGED if is_of_today and unfinished is ParentScope.CHANGED else ParentScope.LIVING
+        has_visited_today = last.living_parents and last.living_parents.date() == now.date()
+        return ParentScope.CHANGED if has_visited_today and unfinished is ParentScope.CHANGED else ParentScope.LIVING
 
     @override
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
         self._visit = self._due(progress, began) if self._has_whole_list else ParentScope.CHANGED
         progress.begin_visits(self._visit)
-        bookmark = progress.bookmark
-        changed = timestamp((bookmark.cursor or began) - self.overlap)
+        last = progress.bookmark
+        changed = timestamp((last.cursor or began) - self.overlap)
         recent = timestamp(began - RECENTLY)
         for id_, parent in self._parents.items():
-            if attempt := bookmark.attempt(id_):
+            if attempt := last.attempt(id_):
                 is_due = is_changed_since(parent, timestamp(attempt.began - self.overlap))
             else:
                 is_living = parent["state"] in self.living_states or is_changed_since(parent, recent)

@@ -1,4 +1,4 @@
-"""The user behind the credentials, and what is read as of that user's day."""
+"""Streams that depend on the user of the credentials: on the roles or the time zone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from source_harvest.stream_types.report_periods import local_day
 
 
 class SignedInUser(HarvestStream):
-    """That user's own record, of which no table is made: it says the time zone and the roles.
+    """That user's own record, for the time zone and the roles. Not in the catalog.
 
     https://help.getharvest.com/api-v2/users-api/users/users/
     """
@@ -28,13 +28,13 @@ class SignedInUser(HarvestStream):
 
 
 class PerUserStream(HarvestStream):
-    """A stream for which it matters who asks."""
+    """A stream that needs the user's own record."""
 
     takes_at_once = False
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
-        self._asked_by: Row = {}
+        self._user: Row = {}
 
     @classmethod
     @override
@@ -48,17 +48,17 @@ class PerUserStream(HarvestStream):
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
-        self._asked_by = rows[0]
+        self._user = rows[0]
         return ()
 
 
 class DayStream(PerUserStream):
-    """A report of Harvest's, as of a day where that user is."""
+    """A report of Harvest's, as of the current day in the user's time zone."""
 
     waits_long = True
     list_key = "results"
     open_like: ClassVar[type[HarvestStream]]
-    """The list that is open to the same users."""
+    """A list that the same users may read."""
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
@@ -67,13 +67,13 @@ class DayStream(PerUserStream):
 
     @override
     def probe(self, place: Place | None = None) -> None:
-        self.sibling(self.open_like).probe(place or self.place)  # a report is one of the few that Harvest allows
+        self.sibling(self.open_like).probe(place or self.place)  # Harvest allows few requests for reports
 
     @property
     def sees_everything(self) -> bool:
-        """Whether what Harvest does not show that user is not there."""
-        return "administrator" in (self._asked_by.get("access_roles") or ())
+        """Whether the user sees all rows, so that a row that is not shown does not exist."""
+        return "administrator" in (self._user.get("access_roles") or ())
 
     def today(self, moment: datetime) -> date:
-        """Which day it is there at a moment."""
-        return local_day(moment, self._asked_by.get("timezone"))
+        """The day at a moment in the user's time zone."""
+        return local_day(moment, self._user.get("timezone"))

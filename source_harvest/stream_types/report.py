@@ -1,4 +1,4 @@
-"""Harvest's reports as facts: one row for each subject, currency and calendar period."""
+"""Harvest's reports as facts: one row per subject, currency and calendar period."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from source_harvest.stream_types.report_periods import WEEK_DAYS, Calendar, Peri
 
 logger = logging.getLogger("airbyte")
 
-# A subject and a period as one number: the subject's id times this, plus the ordinal of the period's first day.
+# A subject and a period in one number: the subject's id times this, plus the ordinal of the period's first day.
 DAYS = 10_000_000
 
 NOT_SHOWN = (
@@ -38,11 +38,11 @@ NOT_SHOWN = (
 
 
 class ReportStream(DayStream):
-    """A report on periods that never overlap, so that its rows can be summed.
+    """A report by period. Periods never overlap, so that rows can be summed.
 
-    Harvest restates the past when somebody edits it. So a period is read in each sync until it was read
-    `report_lookback_days` after its end. Where a subject has nothing left in a period, its row becomes zeros: if there
-    were no row, the one from before would stand. For a user who may not see everything no row does.
+    Past numbers change when somebody edits old entries. So each sync reads a period again, until it was read
+    `report_lookback_days` after its end. If a subject has nothing left in a period, its row becomes zeros, because the
+    destination would otherwise keep the old row; but not if the user may not see everything.
     """
 
     cursor_field = "period_end"
@@ -52,14 +52,14 @@ class ReportStream(DayStream):
     earlier_state_key = "to"
     extra_state_keys = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
-    """The column with the id of whom or what a row is about."""
+    """The column with the id of what a row is about, such as `client_id`."""
     counts: ClassVar[tuple[type[HarvestStream], ...]]
-    """The streams whose rows it counts, by their business date."""
+    """The streams whose rows it sums, by their business date."""
     knows_fixed_fees: ClassVar[bool] = True
-    """Whether Harvest can be told to count projects with a fixed fee, or not to."""
+    """Whether the report takes the parameter `include_fixed_fee`."""
 
     lists_idle_subjects: ClassVar[bool] = False
-    """Whether subjects have rows in periods in which nothing was counted of them."""
+    """Whether subjects have rows in periods without entries."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -81,10 +81,10 @@ class ReportStream(DayStream):
         self._gaps_now: list[DateRange] = []
         self._subjects: dict[date, set[tuple[int, str]]] = {}
         unnamed = count()
-        # Where a user may not see currencies, nothing tells some rows apart, so each counts as one of its own.
+        # If the user may not see currencies, some rows have the same key, so each gets an identity of its own.
         self.identity = lambda row: (row[self.subject], row["currency"]) if row.get("currency") else next(unnamed)
 
-    # What its state says besides when it was read.
+    # The extra keys of its state.
 
     @override
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class ReportStream(DayStream):
     @override
     def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         numbers: dict[str, list[int]] = {}
-        for day, subjects in list(self._subjects.items()):  # slices that end meanwhile add to it
+        for day, subjects in list(self._subjects.items()):  # other threads may add to it
             for id_, currency in subjects:
                 numbers.setdefault(currency, []).append(id_ * DAYS + day.toordinal())
         kept = {
@@ -138,7 +138,7 @@ class ReportStream(DayStream):
             yield {**{name: end.replace("-", "") for name, end in DateRange(*period).params.items()}, "period": period}
 
     def _check_settings(self) -> None:
-        """Raises a config `HarvestError` where rows of before and rows to come cannot stand in one table."""
+        """Raises a config `HarvestError` if a setting changed so that old and new rows cannot share a table."""
         if (before := self._kept.get("period", str(self._calendar))) != str(self._calendar):
             raise config_error(
                 f"Until now {self.name} was read by {before}, and is now to be read by {self._calendar}. Clear the "
@@ -152,10 +152,10 @@ class ReportStream(DayStream):
             )
 
     def _to_read(self, progress: StreamProgress, began: datetime) -> Iterator[Period]:
-        """The periods that were not read yet, or not yet late enough, in their order; without the gaps."""
+        """The periods to read, in order: those not read yet, or not late enough after their end; without the gaps."""
         today = self.today(began)
         read_on = self.today(progress.bookmark.cursor) if progress.bookmark.cursor else None
-        # Nothing changes any more in a period that was read after these days, by a whole read or by an unfinished one.
+        # Periods that end before these days are final: the last complete read, or the unfinished one, was late enough.
         settled = read_on - self._lookback if read_on else date.min
         done_before = self.today(progress.bookmark.began or began) - self._lookback
         self._start = (
@@ -164,30 +164,30 @@ class ReportStream(DayStream):
         unread = self._unread(today, was_read=read_on is not None)
         left_out = self._left_out(unread, today, is_likely=read_on is not None)
         first = self._start or self._first_now or settled
-        for span in common(missing(left_out), [DateRange(first, today)]):
-            for period in self._calendar.periods(span.first or first, span.last or today):
-                is_settled = period.last < settled and not any(span.covers(*period) for span in unread)
-                is_done = period.last < done_before and any(span.covers(*period) for span in progress.bookmark.spans)
+        for days in common(missing(left_out), [DateRange(first, today)]):
+            for period in self._calendar.periods(days.first or first, days.last or today):
+                is_settled = period.last < settled and not any(part.covers(*period) for part in unread)
+                is_done = period.last < done_before and any(part.covers(*period) for part in progress.bookmark.spans)
                 if not (is_settled or is_done):
                     yield period
 
     def _unread(self, today: date, *, was_read: bool) -> list[DateRange]:
-        """The days for which no report was ever read, from the start date on; without those that may still change."""
+        """The days since the start date for which no report was ever read; without days that each sync reads anyway."""
         until, read_from = self._calendar.period_of(today).first, self._from or self._first
         if not was_read:
             until = self._may_change_from(today) if self._start else until
             return common([DateRange(self._start)], [DateRange(None, until - DAY)])
-        if read_from is None:  # read by another connector, which does not say from when on
+        if read_from is None:  # another connector read it, and does not say since when
             return []
         before = [DateRange(None, read_from - DAY)] if read_from > date.min else []
         return common([DateRange(self._start)], [*before, *self._gaps])
 
     def _may_change_from(self, today: date) -> date:
-        """The first day of the periods that are read in each sync."""
+        """The first day of the periods that each sync reads."""
         return self._calendar.period_of(today - self._lookback).first
 
     def _left_out(self, unread: list[DateRange], today: date, *, is_likely: bool) -> list[DateRange]:
-        """Those of the unread days, from the first entry on, for which there is nothing to report."""
+        """The unread days since the first entry that have nothing to report."""
         delivered = [DateRange(*self._calendar.period_of(day)) for day in self._subjects]
         found = common(self._without_entries(unread, is_likely=is_likely), missing(delivered))
         before = [gap for gap in found if gap.first is None]
@@ -215,10 +215,10 @@ class ReportStream(DayStream):
 
     def _gaps_of(self, counted: type[HarvestStream], days: list[DateRange], *, is_likely: bool) -> list[DateRange]:
         count = partial(self._count, self.sibling(counted))
-        return [gap for span in days for gap in gaps(span, self._calendar, count, is_likely=is_likely)]
+        return [gap for part in days for gap in gaps(part, self._calendar, count, is_likely=is_likely)]
 
     def _count(self, source: HarvestStream, days: DateRange) -> int:
-        """How many entries a list has in those days: 0 only where that is certain."""
+        """How many entries a list has on those days; 0 only if that is certain."""
         url = f"{self.url_base}{source.list_key}?{urlencode({**days.params, 'per_page': 1})}"
         with self._client.slots.slot(), self._account.explained(self.place):
             page = self._client.get(url, self.place, read=source.list_reader.read_page)
@@ -234,11 +234,11 @@ class ReportStream(DayStream):
         began = progress.bookmark.began or began
         changeable = self.today(began) - self._lookback
         self._subjects = {
-            day: of for day, of in self._subjects.items() if self._calendar.period_of(day).last >= changeable
+            day: found for day, found in self._subjects.items() if self._calendar.period_of(day).last >= changeable
         }
         return StreamState(cursor=began)
 
-    # How a report is asked for, and what its rows become.
+    # Requests and rows.
 
     @override
     def request_params(
@@ -262,13 +262,13 @@ class ReportStream(DayStream):
             for row in page.rows:
                 row |= {"currency": row.get("currency") or "", **days}
                 key = row[self.subject], row["currency"]
-                if key in rows and not row["currency"]:  # of two currencies that the user may not see
+                if key in rows and not row["currency"]:  # rows of two currencies that the user may not see
                     row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
                 rows[key] = row
         before = self._subjects.get(period.first, set())
         if not before.issuperset(rows):
             self._subjects[period.first] = before.union(rows)
-            self._checkpoint()  # or a sync that is killed would not know what it delivered
+            self._checkpoint()  # else a killed sync would forget what it delivered
         yield from map(self._shape.record, rows.values())
         gone = before - rows.keys()
         if gone and not self.sees_everything:

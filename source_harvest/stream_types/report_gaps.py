@@ -1,4 +1,4 @@
-"""Gaps: days for which a list has no entries, so that no report need be asked for them."""
+"""Gaps: days without entries in a list, for which no report need be requested."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import islice
 from source_harvest.state.date_range import DateRange
 from source_harvest.stream_types.report_periods import Calendar
 
-# Harvest began in 2006. Entries of before were imported or mistyped; earlier days are searched only if there are any.
+# Harvest began in 2006. Earlier entries were imported or mistyped; those days are searched only if they have any.
 USUALLY_FIRST = date(2006, 1, 1)
 
-# So many periods in a row are read without a search for gaps in them.
+# Up to this many periods in a row are read without searching them for gaps.
 NOT_SEARCHED = 36
 
 # A gap is long if it has more periods than this, or takes two years.
@@ -21,51 +21,51 @@ TWO_YEARS = timedelta(days=729)
 
 
 def gaps(
-    span: DateRange, calendar: Calendar, count: Callable[[DateRange], int], *, is_likely: bool = False
+    searched: DateRange, calendar: Calendar, count: Callable[[DateRange], int], *, is_likely: bool = False
 ) -> list[DateRange]:
-    """The days of a span before its first entry, and the long gaps after that.
+    """The days of a date range before its first entry, and the long gaps after that.
 
-    Spans begin and end with a period; the one that is searched may have no beginning. `count` asks Harvest how many
-    entries some days have. Where `is_likely` that there are none, the first question is about the whole span.
+    Date ranges begin and end with a period; the one that is searched may have an open start. `count` requests the
+    number of entries in a date range. `is_likely`: probably there are none, so the whole range is counted first.
     """
-    found = _Search(span, calendar, count).gaps(is_likely=is_likely)
-    # A number that did not grow may be one entry more and another one less, so each gap is asked about by itself.
-    return [gap for gap in found if gap.first == span.first or not count(gap)]
+    found = _Search(searched, calendar, count).gaps(is_likely=is_likely)
+    # A count that did not grow may hide one entry added and one deleted, so each gap is counted by itself.
+    return [gap for gap in found if gap.first == searched.first or not count(gap)]
 
 
 def is_long(gap: DateRange, calendar: Calendar) -> bool:
-    """Whether a gap is worth a request in each later sync."""
+    """Whether skipping a gap saves more than counting it again in each later sync costs."""
     return (gap.last or date.max) >= _long_until(gap.first or date.min, calendar)
 
 
 def _long_until(first: date, calendar: Calendar) -> date:
-    """The last day of the shortest long gap that begins on a day."""
+    """The last day of the shortest long gap that begins on `first`."""
     last = first + TWO_YEARS
     after_many = next(islice(calendar.periods(first, last), PERIODS, None), None)
     return after_many.last if after_many else calendar.period_of(last).last
 
 
 class _Search:
-    """Asks how many entries there are up to the end of a period; where that does not grow, there is a gap.
+    """Counts the entries up to the ends of periods; where the count does not grow, there is a gap.
 
-    Days are ordinals here, because there is no date before the first.
+    Days are ordinals here, because there is no date before `date.min`.
     """
 
-    def __init__(self, span: DateRange, calendar: Calendar, count: Callable[[DateRange], int]) -> None:
-        self._span = span
+    def __init__(self, searched: DateRange, calendar: Calendar, count: Callable[[DateRange], int]) -> None:
+        self._searched = searched
         self._calendar = calendar
         self._count = count
-        self._begin = (span.first or date.min).toordinal()
-        self._end = (span.last or date.max).toordinal()
+        self._begin = (searched.first or date.min).toordinal()
+        self._end = (searched.last or date.max).toordinal()
         self._counts = {self._begin - 1: 0}
 
     def gaps(self, *, is_likely: bool) -> Iterator[DateRange]:
-        """The gap before the first entry, where there is one, and the long ones after it, in their order."""
+        """The gap before the first entry, if any, and then the long gaps, in order."""
         if is_likely:
-            self._ask(self._end)
+            self._count_up_to(self._end)
         first, day = self._first_period()
         if first > self._begin:
-            yield DateRange(self._span.first, date.fromordinal(first - 1))
+            yield DateRange(self._searched.first, date.fromordinal(first - 1))
         while day < self._end:
             entries = self._counts[day]
             without, with_more = self._bounds(entries + 1)
@@ -75,15 +75,15 @@ class _Search:
                 yield DateRange(date.fromordinal(min(before, day) + 1), date.fromordinal(first - 1))
                 day = last
             elif with_more > long_until and (without > day or self._is_single(day)):
-                self._ask(long_until)
+                self._count_up_to(long_until)
             else:
-                day = self._read_on(day)
+                day = self._next_counted(day)
 
     def _first_period(self) -> tuple[int, int]:
-        """The first and the last day of the first period with entries; the days after the end where there is none."""
-        if self._span.first:
+        """The first and the last day of the first period with entries; the days after the end if there is none."""
+        if self._searched.first:
             if self._counts.get(self._end) != 0:
-                self._ask(self._begin)  # where that is not empty, it takes no more questions
+                self._count_up_to(self._begin)  # if this period has entries, no more requests are needed
             return self._period_of(1)
         usual = min(self._calendar.period_of(USUALLY_FIRST).first.toordinal() - 1, self._end)
         is_assumed = usual not in self._counts
@@ -91,47 +91,47 @@ class _Search:
         found = self._period_of(1)
         if is_assumed and found[0] == usual + 1:
             del self._counts[usual]
-            self._ask(usual)
+            self._count_up_to(usual)
             found = self._period_of(1)
         return found
 
     def _period_of(self, entry: int) -> tuple[int, int]:
-        """The same of the period that has the entry of that number, in the order of their days."""
+        """The first and the last day of the period with the `entry`-th entry by date."""
         without, with_it = self._bounds(entry)
         while without + 1 < with_it and self._last_of_period(without + 1) < with_it:
             middle = self._last_of_period((without + with_it) // 2)
             if middle >= with_it:
                 middle = self._calendar.period_of(date.fromordinal(middle)).first.toordinal() - 1
-            if self._ask(middle) >= entry:
+            if self._count_up_to(middle) >= entry:
                 with_it = middle
             else:
                 without = middle
         return without + 1, with_it
 
-    def _read_on(self, day: int) -> int:
-        """The next day that is known of; the same day where one in between is asked about first."""
+    def _next_counted(self, day: int) -> int:
+        """The next day whose count is known; `day` itself if a day in between was counted first."""
         known = min((later for later in self._counts if later > day), default=self._end)
         periods = self._calendar.periods(date.fromordinal(day + 1), date.fromordinal(known))
         if next(islice(periods, NOT_SEARCHED, None), None) is None:
             return known
-        self._ask((day + known) // 2)
+        self._count_up_to((day + known) // 2)
         return day
 
     def _bounds(self, entry: int) -> tuple[int, int]:
-        """As far as is known, the last day by which there are fewer entries, and the first by which there are not."""
+        """Of the days counted so far, the last with fewer than `entry` entries up to it, and the first with enough."""
         without = max((day for day, entries in self._counts.items() if entries < entry), default=self._begin - 1)
         with_it = (day for day, entries in self._counts.items() if day > without and entries >= entry)
         return without, min(with_it, default=self._end + 1)
 
     def _is_single(self, day: int) -> bool:
-        """Whether there is one entry since the day before that is known of: it may be mistyped, and a gap follow it."""
+        """Whether there is one entry since the last day counted before: it may be mistyped, and a gap may follow."""
         return self._counts[day] - max(entries for earlier, entries in self._counts.items() if earlier < day) == 1
 
-    def _ask(self, day: int) -> int:
-        """How many entries there are up to the end of the period that has that day; asked once."""
+    def _count_up_to(self, day: int) -> int:
+        """How many entries there are up to the end of the period that contains a day; requested once."""
         last = self._last_of_period(day)
         if last not in self._counts:
-            self._counts[last] = self._count(DateRange(self._span.first, date.fromordinal(last)))
+            self._counts[last] = self._count(DateRange(self._searched.first, date.fromordinal(last)))
         return self._counts[last]
 
     def _last_of_period(self, day: int) -> int:

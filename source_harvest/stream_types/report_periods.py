@@ -1,4 +1,4 @@
-"""Calendar periods: what reports are asked for, so that their rows can be summed and none counts twice."""
+"""Calendar periods for reports. They never overlap, so that rows can be summed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from source_harvest.state.date_range import DAY
 
 logger = logging.getLogger("airbyte")
 
-# Harvest's reports take 365 days at most. A leap year has one more, and so comes as two halves.
+# A report takes at most 365 days, so a leap year is read in two halves.
 MONTHS_OF_HALF = 6
 
 WEEK_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -33,23 +33,23 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True)
 class Calendar:
-    """All days, cut into periods of one kind. Each day is in one of them."""
+    """All days, divided into periods of one kind."""
 
     kind: str
     """day, week, month or year."""
     week_start: str = WEEK_DAYS[0]
-    """The first day of a week, as in `week_start_day` of the company."""
+    """The first day of a week: the company's `week_start_day`."""
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.week_start}" if self.kind == "week" else self.kind
 
     def period_of(self, day: date) -> Period:
-        """The period that a day is in."""
+        """The period that contains a day."""
         if self.kind == "day":
             return Period(day, day)
         if self.kind == "week":
             before = (day.weekday() - WEEK_DAYS.index(self.week_start)) % 7
-            first = day - timedelta(days=min(before, (day - date.min).days))  # the first week of all may be shorter
+            first = day - timedelta(days=min(before, (day - date.min).days))  # the week of `date.min` may be shorter
             return Period(first, day + timedelta(days=6 - before))
         if self.kind == "month":
             return Period(day.replace(day=1), _last_of_month(day))
@@ -60,7 +60,7 @@ class Calendar:
         return Period(date(day.year, MONTHS_OF_HALF + 1, 1), date(day.year, 12, 31))
 
     def periods(self, first: date, last: date) -> Iterator[Period]:
-        """The periods that hold the days [first, last], in their order."""
+        """The periods that contain the days [first, last], in order."""
         while first <= last:
             period = self.period_of(first)
             yield period
@@ -72,7 +72,7 @@ def _last_of_month(day: date) -> date:
 
 
 def local_day(moment: datetime, zone_name: str | None) -> date:
-    """Which day it is at a moment in a time zone, by the name that Harvest has for it; in UTC where that is unknown."""
+    """The day at a moment in a time zone, by Harvest's name for it; in UTC if the name is unknown."""
     return moment.astimezone(_zone(zone_name)).date()
 
 
@@ -82,5 +82,5 @@ def _zone(name: str | None) -> ZoneInfo | timezone:
     try:
         return ZoneInfo(names.get(name, name))
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        logger.warning("The user's time zone %r is not known: days begin and end as in UTC", name)
+        logger.warning("The user's time zone %r is unknown: days begin and end as in UTC", name)
         return timezone.utc

@@ -1,4 +1,4 @@
-"""Visits to the parents of a list below records: how far they are, and when that is worth a state."""
+"""How far the visits to the parents of a child stream are, and when a checkpoint is due."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from threading import Lock
 
 logger = logging.getLogger("airbyte")
 
-# After so many visits, or at the first that ends after so many seconds, the state says how far they are.
+# A checkpoint is due after this many visits, or at the first visit that ends after this many seconds.
 VISITS_PER_CHECKPOINT = 10
 SECONDS_PER_CHECKPOINT = 5
-# So many visits may be unfinished, or have failed, before others that a state says were made.
+# At most this many parents before the last one of a checkpoint may be unvisited: unfinished or failed.
 MOST_OPEN = 100
-# Seconds between two lines about how far the visits are.
+# Seconds between two log lines about the progress.
 SECONDS_PER_LINE = 30
 
 
 class VisitProgress:
-    """How far the visits are, which begin in ascending order of the ids, whichever threads make them."""
+    """How far the visits are. They begin in ascending order of ids, and run in several threads."""
 
     def __init__(self, name: str, parent_ids: list[int], save: Callable[[int, list[int]], None]) -> None:
-        """`save` is called now and then: up to which parent all were visited, and but for which."""
+        """`save` makes a checkpoint: all parents up to this one were visited, except these."""
         self._name = name
         self._ids = parent_ids
         self._save = save
         self._done: set[int] = set()
         self._lock = Lock()
-        self._in_order = 0  # so many of the first parents have been visited, without a gap
+        self._in_order = 0  # the first parents that were visited without a gap
         self._saved = 0
         self._began = self._logged = self._saved_at = time.monotonic()
 
     def visited(self, parent_id: int) -> None:
-        """One more was visited to its end."""
+        """A parent was visited to its end. Calls `save` if a checkpoint is due."""
         with self._lock:
             self._done.add(parent_id)
             self._log()
@@ -47,7 +47,7 @@ class VisitProgress:
                     self._save(up_to_parent, unread)
 
     def _reached(self) -> tuple[int, list[int]]:
-        """The last parent that was visited, and those before it that were not; one further up if these are too many."""
+        """The last visited parent, and the unvisited ones before it; an earlier parent if these exceed `MOST_OPEN`."""
         up_to_parent, open_before, open_ids = 0, 0, list[int]()
         while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
             self._in_order += 1
