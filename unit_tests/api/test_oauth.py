@@ -114,6 +114,7 @@ def test_an_access_token_is_used_until_it_expires(
     assert grants(harvest) == asked
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("rotate", [True, False])
 @pytest.mark.parametrize("at", [3, 10, 30])
 def test_a_token_that_expires_during_a_sync_is_renewed_and_nothing_is_lost(

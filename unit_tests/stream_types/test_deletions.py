@@ -74,6 +74,7 @@ def meddling(harvest: Harvest, seed: float) -> Callable[[Any], None]:
     return meddle
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_that_was_deleted_is_found_and_nothing_else(
     seed: int, harvest: Harvest, config: dict[str, Any], naps: list[float]

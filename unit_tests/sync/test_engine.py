@@ -19,6 +19,7 @@ from testing.in_process import Sync, sync
 from testing.streams import STREAM_NAMES, stream_name
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(12))
 def test_a_crash_after_any_message_loses_nothing(seed: int, harvest: Harvest, config: dict[str, Any]) -> None:
     """Rows and states that were seen until then, and what the next sync adds to them, are the account."""
