@@ -111,7 +111,7 @@ def test_an_invalid_config_is_one_sentence_that_names_the_field(
         ("config", "{not json", "is not valid JSON"),
         ("config", [], "must hold a JSON object"),
         ("catalog", "{", "is not valid JSON"),
-        ("catalog", {"streams": [{"stream": {}}]}, "is no configured catalog"),
+        ("catalog", {"streams": [{"stream": {}}]}, "is not a configured catalog"),
         ("state", "[", "is not valid JSON"),
         ("state", {"clients": {"updated_at": "2024-01-01T00:00:00Z"}}, "must hold a list of Airbyte's state messages"),
         ("state", [{"type": "STREAM"}], "must hold a list of Airbyte's state messages"),

@@ -46,7 +46,7 @@ class SharedList:
         *,
         whole: bool = False,
     ) -> None:
-        """`whole`: read all of the list, even if its runs need only changes. All rows are reported to the `tracker`."""
+        """`whole`: read all of the list, even if its runs need only changes, and report no rows to the `tracker`."""
         self._source = source
         self._runs = runs
         self._slots = slots
