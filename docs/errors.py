@@ -1,10 +1,10 @@
-"""What happens when Harvest refuses, fails or answers nonsense: the one table that the docs show and the tests hold."""
+"""What the connector does when Harvest refuses, fails or answers nonsense: the table of errors.md and of its test."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-# What Harvest does.
+# Faults.
 REFUSED = ("400", "422")
 DISTURBED = ("500", "502", "503", "broken JSON", "an HTML page with 200")
 UNANSWERED = ("a connection reset", "a body cut off", "no answer")
@@ -13,7 +13,7 @@ LIMITED = ("429 with Retry-After", "429 without Retry-After")
 LIMITED_LONG = ("429 ten times in a row",)
 REDIRECT = ("a redirect to another host",)
 
-# Where.
+# Places: the request that meets the fault.
 LIST = ("the first page of a list", "a later page of a list", "a span of a long first read")
 CHILD = ("the first page of a list below a record",)
 LATER_CHILD = ("a later page of a list below a record",)
@@ -27,13 +27,13 @@ EVERYWHERE = (*READ, *READ_WITH_OAUTH, *TOKEN, *ACCOUNTS, *CHECK)
 ONCE, ALWAYS = "once", "always"
 EITHER = (ONCE, ALWAYS)
 
-# How it ends, for the stream or, where no list is involved, for the command.
+# How the stream ends, or the command if no list is involved.
 COMPLETE, CONFIG, TRANSIENT, SYSTEM = "complete", "config_error", "transient_error", "system_error"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What follows from any of these faults in any of these places."""
+    """What happens on any of `faults` in any of `places`."""
 
     faults: tuple[str, ...]
     places: tuple[str, ...]
@@ -41,12 +41,12 @@ class Outcome:
     ends: str
     does: str
     reads: str = ""
-    """The whole message. {status}, {said} and {name} stand for Harvest's status, its words and what was asked for,
-    {reason} for what went wrong."""
+    """The whole message. {status} and {said} are Harvest's status and words, {name} is what was requested, {reason} is
+    the cause."""
     mend: str = "Nothing."
 
     def cases(self) -> Iterator[tuple[str, str, str]]:
-        """Each fault, place and how often."""
+        """Each combination of fault, place and times."""
         return product(self.faults, self.places, self.times)
 
 

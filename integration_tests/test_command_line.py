@@ -111,7 +111,7 @@ def test_an_invalid_config_is_one_sentence_that_names_the_field(
         ("config", "{not json", "is not valid JSON"),
         ("config", [], "must hold a JSON object"),
         ("catalog", "{", "is not valid JSON"),
-        ("catalog", {"streams": [{"stream": {}}]}, "is no configured catalog"),
+        ("catalog", {"streams": [{"stream": {}}]}, "is not a configured catalog"),
         ("state", "[", "is not valid JSON"),
         ("state", {"clients": {"updated_at": "2024-01-01T00:00:00Z"}}, "must hold a list of Airbyte's state messages"),
         ("state", [{"type": "STREAM"}], "must hold a list of Airbyte's state messages"),
@@ -137,7 +137,7 @@ def test_a_stream_that_does_not_exist_fails_the_sync_and_not_the_other_streams(
     catalog["streams"][0]["stream"] = {**catalog["streams"][0]["stream"], "name": "customers"}
     result = run(tmp_path, "read", config=config, catalog=catalog)
     assert_clean_failure(result, config, "1 of 2 streams could not be read to their end: customers.")
-    assert 'The catalog asks for a stream "customers"' in result.errors[0]["message"]
+    assert 'The catalog selects a stream "customers"' in result.errors[0]["message"]
     assert len(result.of_type("RECORD")) == len(harvest.listed("tasks"))
 
 

@@ -93,8 +93,8 @@ def test_private_files_of_somebody_else_are_one_sentence_that_names_them(
     result = image.run(command, written(tmp_path, 0o600, config=config, **more), user=str(os.getuid() + 1))
     [error] = result.errors
     assert error["message"] == (
-        f"The config file /secrets/config.json cannot be read: Permission denied. It belongs to user {os.getuid()}. "
-        f"It has to belong to user {os.getuid() + 1}, as which the connector runs."
+        f"The config file /secrets/config.json cannot be read: Permission denied. It belongs to user {os.getuid()}, "
+        f"but the connector runs as user {os.getuid() + 1}: change its owner to user {os.getuid() + 1}."
     )
     assert error["failure_type"] == "config_error"
     assert result.exit_code == 1

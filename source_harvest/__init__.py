@@ -9,7 +9,7 @@ __all__ = ["SourceHarvest"]
 
 
 def __getattr__(name: str) -> Any:
-    # Loading the connector takes a second, in which the command line already heeds signals.
+    # Importing the connector takes a second. The command line must handle signals before that.
     if name == "SourceHarvest":
         from source_harvest.source import SourceHarvest  # noqa: PLC0415
 

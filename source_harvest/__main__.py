@@ -1,4 +1,4 @@
-"""`python -m source_harvest` is the same as the console script `source-harvest`."""
+"""Makes `python -m source_harvest` the same as the console script `source-harvest`."""
 
 from source_harvest.run import run
 

@@ -1,4 +1,4 @@
-"""Addresses, read as the library reads them that connects, and only where no other would read them differently."""
+"""Parses URLs as urllib3 does, which connects to them, and rejects those that another parser reads differently."""
 
 import re
 from typing import NamedTuple
@@ -11,7 +11,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """Where a request for an address goes, and with it the credentials."""
+    """The server that gets a request, and with it the credentials."""
 
     scheme: str
     host: str
@@ -19,29 +19,29 @@ class Origin(NamedTuple):
 
 
 def origin(address: str) -> Origin:
-    """Where an http or https address leads.
+    """The origin of an http or https address.
 
-    Raises `ValueError` where it is none, holds a user name, a fragment or a character that parsers understand
-    differently, or leads elsewhere by Python's own parser.
+    Raises `ValueError` if it is not such an address, has a user name, a fragment or an unsafe character, or has another
+    origin by Python's own parser.
     """
     if not re.fullmatch(r"[!-~]+", address) or re.search(r"[\\#]", address):
-        raise ValueError("it holds a blank, a backslash, a fragment or a character that no address has")
+        raise ValueError("it has a blank, a backslash, a fragment or a character that is not allowed in an address")
     try:
         url = parse_url(address)
     except LocationParseError:
-        raise ValueError("it is no address") from None
+        raise ValueError("it is not an address") from None
     if url.scheme not in DEFAULT_PORTS or not url.host:
-        raise ValueError("it is no http or https address")
+        raise ValueError("it is not an http or https address")
     other = urlsplit(address)
     if "@" in other.netloc:
-        raise ValueError("it holds a user name")
+        raise ValueError("it has a user name")
     if (other.scheme, other.hostname, other.port) != (url.scheme, url.host.strip("[]"), url.port):
-        raise ValueError("it can be understood in two ways")
+        raise ValueError("parsers read it differently")
     return Origin(url.scheme, url.host.strip("[]"), url.port or DEFAULT_PORTS[url.scheme])
 
 
 def is_same_origin(address: str, other: str) -> bool:
-    """Whether a request for an address goes to where one for the other goes; not for one that is refused."""
+    """Whether two addresses have the same origin; False if `origin` rejects either."""
     try:
         return origin(address) == origin(other)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The check: whether the account can be read, and which streams cannot, before a sync finds it out."""
+"""The check command: whether the account can be read, and which streams cannot."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ logger = logging.getLogger("airbyte")
 
 
 def check_account(account: HarvestAccount, streams: Sequence[type[HarvestStream]]) -> None:
-    """Logs which account is read, as whom, and which of the streams cannot be read.
+    """Logs the account, the user's roles, and which of the streams cannot be read.
 
-    Raises `HarvestError` where Harvest does not know the credentials, or does not let them into the account.
+    Raises `HarvestError` if Harvest rejects the credentials, or they do not reach the account.
     """
     account_id = account.connect(confirm=True)
     roles = account.user().get("access_roles") or ["user"]
@@ -23,20 +23,20 @@ def check_account(account: HarvestAccount, streams: Sequence[type[HarvestStream]
     for name, reason in unreadable_streams(account, streams).items():
         logger.warning("The stream %s cannot be read. %s", name, reason)
     if "administrator" not in roles:
-        logger.warning("This user is no Administrator: the other streams hold only what Harvest shows that user.")
+        logger.warning("This user is not an Administrator: the other streams hold only what Harvest shows this user.")
 
 
 def unreadable_streams(account: HarvestAccount, streams: Sequence[type[HarvestStream]]) -> Mapping[str, str]:
-    """Stream -> why it cannot be read. Asks for one row of each list that streams are made of.
+    """Stream name -> why it cannot be read. Requests one row of each list that the streams are made of.
 
-    Raises `HarvestError` where Harvest rejects the credentials.
+    Raises `HarvestError` if Harvest rejects the credentials.
     """
     lists = list(dict.fromkeys(source for stream in streams for source in stream.asks_for()))
     pool = ThreadPoolExecutor(account.client.settings.num_workers)
     try:
         refusals = dict(zip(lists, pool.map(partial(_refusal, account), lists), strict=True))
     except BaseException as error:
-        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)  # a SIGTERM waits for no answer
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)  # a SIGTERM must not wait for answers
         raise
     pool.shutdown()
     found = {stream: next(filter(None, map(refusals.get, stream.asks_for())), None) for stream in streams}

@@ -1,4 +1,4 @@
-"""The source's settings: the config dict comes in here, is migrated and checked, and goes no further."""
+"""Turns the config into checked `Settings`: migrates old shapes, cleans pasted values, validates."""
 
 import ipaddress
 import re
@@ -19,39 +19,39 @@ from source_harvest.secret_filter import keep_secret
 
 Config = Mapping[str, Any]
 
-# Of the credentials, what people paste.
+# Credentials that people paste.
 PASTED = ("api_token", "client_id", "client_secret", "refresh_token", "access_token")
 
-# So many fields that nobody knows are named.
+# A warning names at most this many fields or streams.
 MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A config that was checked: whoever holds one need not ask again."""
+    """A valid config."""
 
     credentials: Config
-    """As in the spec: `auth_type` and what belongs to it."""
+    """As in the spec: `auth_type` and its fields."""
     account: str | None
-    """Harvest's account ID, or the account's subdomain, or None for the only account that there is."""
+    """Account ID or subdomain; None for the only account that the credentials reach."""
     start: pendulum.DateTime | None
-    """Facts updated before this moment, in UTC, are left out."""
+    """Start date, in UTC: time entries, expenses, estimates and invoices updated before it are not read."""
     num_workers: int
-    """How many requests may be under way at once."""
+    """Maximum number of concurrent requests."""
     lookback: timedelta
-    """How far before the last sync the next one begins to ask, for changes that show later than their time says."""
+    """How long before the last sync the next one starts reading, as a change may show later than its timestamp."""
     rate_limit_percent: int
-    """How much of Harvest's rate limit to use, in percent."""
+    """Share of Harvest's rate limit to use, in percent."""
     child_full_read_days: int
-    """After how many days messages and payments of every invoice and estimate are read again; 0: in each sync."""
+    """Days between full reads of messages and payments; 0: in each sync."""
     report_period: str
-    """day, week, month or year: what a row of a report is about."""
+    """day, week, month or year: the period of a report row."""
     report_lookback_days: int
-    """For how many days after its end a period may still change in reports."""
+    """Days after its end in which the reports of a period may still change."""
     include_fixed_fee: bool | None
-    """Whether reports count projects with a fixed fee; None: as Harvest does if it is not told."""
+    """Whether reports count fixed-fee projects; None: Harvest's default."""
     deleted_records_days: int
-    """After how many days a list is read whole to see what was deleted; 0: in each sync."""
+    """Days between full reads of a list to find deletions; 0: in each sync."""
     api_url: str
     """Without a slash at its end."""
     identity_url: str
@@ -59,14 +59,14 @@ class Settings:
 
     @property
     def uses_oauth(self) -> bool:
-        """Whether the access token comes from a refresh token, and so can be renewed."""
+        """Whether the access token can be renewed with a refresh token."""
         return bool(self.credentials["auth_type"] == "Client")
 
     @classmethod
     def of(cls, config: Config, spec: Mapping[str, Any]) -> "Settings":
-        """The settings in a config, by the spec's `connectionSpecification`.
+        """The settings in a config. `spec` is the `connectionSpecification`.
 
-        Raises a config `HarvestError` that names the first field that is wrong, what it holds and what it may hold.
+        Raises a config `HarvestError` for the first invalid field, with its value unless secret, and the valid values.
         """
         keep_secret(config)
         config = cleaned(migrated(config))
@@ -91,9 +91,9 @@ class Settings:
 
 
 def migrated(config: Config) -> Config:
-    """The config in today's shape: the same object where there is nothing to migrate.
+    """The config in the current shape; the same object if there is nothing to migrate.
 
-    Older configs hold `api_token` at the top, or credentials without `auth_type`; some hold the account as a number.
+    Older configs have a top-level `api_token`, credentials without `auth_type`, or a number as `account_id`.
     """
     if type(config.get("account_id")) is int:
         config = {**config, "account_id": str(config["account_id"])}
@@ -128,7 +128,7 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
             if name in schema["required"]:
                 raise config_error(f'The config field "{prefix}{name}" is missing. It must be {_valid(described)}.')
             continue
-        # The formats are annotations for the form; the pattern decides, and the parser after it.
+        # A format is for the form only; the pattern decides, and later the parser.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
             held = "a value that is not shown here" if _is_secret(described) else quote_unless_secret(values[name])
@@ -140,7 +140,7 @@ def _is_secret(described: Mapping[str, Any]) -> bool:
 
 
 def _valid(described: Mapping[str, Any]) -> str:
-    """What a field may hold, as the end of a sentence."""
+    """The valid values of a field, as the end of a sentence."""
     if "oneOf" in described:
         return f"an object, one of: {', '.join(option['title'] for option in described['oneOf'])}"
     if "enum" in described:
@@ -154,7 +154,7 @@ def _valid(described: Mapping[str, Any]) -> str:
 
 
 def cleaned(config: Config) -> Config:
-    """The config as it was meant, where its values were pasted with what stood around them."""
+    """The config without what was pasted around its values: blanks, quotes, "Bearer", an address."""
     config = _trimmed_values(config)
     account, credentials = config.get("account_id"), config.get("credentials")
     if isinstance(account, str):
@@ -167,13 +167,13 @@ def cleaned(config: Config) -> Config:
 
 
 def _trimmed_values(values: Config) -> dict[str, Any]:
-    """Addresses stay: one with a control character is refused."""
+    """Trims all texts but addresses: one with a control character must be rejected."""
     texts = {name: text for name, text in values.items() if isinstance(text, str) and not name.endswith("_url")}
     return {**values, **{name: _trimmed(text) for name, text in texts.items()}}
 
 
 def _trimmed(text: str) -> str:
-    """Without quotes around it, and without blanks and characters that nobody sees."""
+    """Strips quotes, blanks and invisible characters from both ends."""
     while text and unicodedata.category(text[0])[0] in "ZC":
         text = text[1:]
     while text and unicodedata.category(text[-1])[0] in "ZC":
@@ -187,21 +187,21 @@ def _token(text: str) -> str:
 
 
 def _account(text: str) -> str:
-    """The account ID or bare subdomain."""
+    """The account ID or bare subdomain in a text or address."""
     text = re.sub(r"^(https?:)?//", "", text.lower())
     return _trimmed(re.sub(r"(\.harvestapp\.com\.?)?(:\d*)?$", "", _trimmed(re.split("[/?#]", text)[0])))
 
 
 def notices(config: Config, settings: Settings, spec: Mapping[str, Any]) -> Iterator[str]:
-    """What in a valid config is not as its user will have meant it."""
+    """Warnings about a valid config: unknown fields, a start date in the future."""
     if unknown := list(_unknown(config, spec)):
         names = ", ".join(f'"{redacted(name, SHOWN_LENGTH)}"' for name in unknown[:MOST_NAMED])
         known = ", ".join(name for name, field in spec["properties"].items() if not field.get("airbyte_hidden"))
-        yield f"The config holds fields that the connector does not know and ignores: {names}. It knows: {known}."
+        yield f"The config has unknown fields, which are ignored: {names}. Rename or remove them. Known: {known}."
     if settings.start and settings.start > pendulum.now("UTC"):
         yield (
             f'The config field "replication_start_date" is {quote_unless_secret(config["replication_start_date"])}, '
-            "which is in the future: what is limited by it is left out until then. Give the day from which to read."
+            "which is in the future: the streams that it limits read nothing until then. Set it to an earlier day."
         )
 
 
@@ -209,7 +209,7 @@ def _unknown(config: Config, spec: Mapping[str, Any]) -> Iterator[str]:
     properties = spec["properties"]
     known = {"api_token", *properties}
     known_credentials = {name for option in properties["credentials"]["oneOf"] for name in option["properties"]}
-    # The platform's own begin with an underscore.
+    # The platform's own fields begin with an underscore.
     yield from (name for name in config if name not in known and not name.startswith("_"))
     yield from (f"credentials.{name}" for name in migrated(config)["credentials"] if name not in known_credentials)
 
@@ -226,11 +226,12 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
         moment = pendulum.parse(config[name])
     except (ParserError, ValueError):
         raise config_error(
-            f'The config field "{name}" is {quote_unless_secret(config[name])}, which is no day of the calendar.'
+            f'The config field "{name}" is {quote_unless_secret(config[name])}, which is not a day of the calendar. '
+            "Set it to one that is."
         ) from None
     if not isinstance(moment, pendulum.DateTime):
-        raise TypeError(f"pendulum made a {type(moment).__name__} of a date")
-    return max(moment.in_timezone("UTC"), pendulum.datetime(1970, 1, 1))  # long before there was Harvest
+        raise TypeError(f"pendulum parsed a date as a {type(moment).__name__}")
+    return max(moment.in_timezone("UTC"), pendulum.datetime(1970, 1, 1))  # before any Harvest data
 
 
 def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
@@ -238,14 +239,14 @@ def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
     if not _is_private(url):
         held = "an address that is not shown here" if "@" in url else quote_unless_secret(url)
         raise config_error(
-            f'The config field "{name}" is {held}. It must be an https:// address, or http:// on this machine '
-            "(127.0.0.1), so that the token stays private, without a user name, a query or a fragment."
+            f'The config field "{name}" is {held}. It must be an https:// address without a user name, a query or a '
+            "fragment. To keep the token private, http:// is allowed only for this machine (127.0.0.1)."
         )
     return url
 
 
 def _is_private(url: str) -> bool:
-    """Whether nobody on the way there can read what is sent."""
+    """Whether nobody else can read requests to this address: https, or the loopback interface."""
     try:
         scheme, host, _ = origin(url)
     except ValueError:

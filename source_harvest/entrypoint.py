@@ -14,12 +14,12 @@ from source_harvest.config import Config, Settings
 from source_harvest.output import Output
 from source_harvest.source import SourceHarvest
 
-# The CDK leaves out columns that are None when it writes a message. A null says that a column was emptied at Harvest.
+# The CDK drops columns that are None when it writes a message, but a null says that a column was emptied in Harvest.
 NULL = orjson.Fragment("null")
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The CDK's command line, with config errors that name the field and the cure and show no secret."""
+    """The CDK's command line, with our config check, whose errors name the field and show no secret."""
 
     @staticmethod
     @override
@@ -30,16 +30,16 @@ class Entrypoint(AirbyteEntrypoint):
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
         for message in super().read(*args):
             if message.record:
-                data = message.record.data  # a copy, by the CDK
+                data = message.record.data  # the CDK's copy
                 for column in [column for column, value in data.items() if value is None]:
                     data[column] = NULL
             yield message
 
 
 def execute(arguments: list[str], output: Output) -> int:
-    """Runs a command; returns its exit code.
+    """Runs a command; returns its exit code, 1 after a reported error.
 
-    Whatever else than an error that was told it raises is a mistake of ours.
+    Any exception that it raises is a bug of the connector.
     """
     _tune_garbage_collection()
     try:
@@ -54,7 +54,7 @@ def execute(arguments: list[str], output: Output) -> int:
 
 
 def _tell(error: AirbyteTracedException) -> None:
-    """Prints an error of ours. The name of a file may hold bytes that UTF-8 cannot, which the CDK cannot print."""
+    """Prints an error. Bytes of a file name that are not UTF-8 are replaced, as the CDK cannot print them."""
     message = str(error).encode("utf-8", "replace").decode()
     if message != str(error):
         error = AirbyteTracedException(message, message, error.failure_type)
@@ -62,6 +62,6 @@ def _tell(error: AirbyteTracedException) -> None:
 
 
 def _tune_garbage_collection() -> None:
-    """Makes a tenth less work of rows that come and go in thousands."""
+    """Saves about a tenth of the processor time: thousands of rows are created and freed."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

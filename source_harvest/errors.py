@@ -1,4 +1,4 @@
-"""What each of Harvest's answers means: go on, try again, or stop with a sentence that a user can act on.
+"""The connector's exceptions, and how their messages quote values without secrets.
 
 An error message has three parts: what Harvest said, what to change, and where.
 """
@@ -13,77 +13,76 @@ from airbyte_cdk.utils import AirbyteTracedException
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from typing_extensions import override
 
-# How much of an unexpected answer is quoted: enough to recognise it, short enough for one line.
+# Characters quoted from an unexpected answer: enough to recognise it, short enough for one line.
 QUOTE_LENGTH = 200
 
-# A longer value of a setting may hold what is nobody's business.
+# A longer value of a setting may hold a secret and is not shown.
 SHOWN_LENGTH = 60
 
-# No more bytes of a failed answer are looked at.
+# Bytes read at most of a failed answer.
 MOST_QUOTED = 64_000
 
-# What the network or a library says may hold an address, and its cause at the end.
+# Longer than QUOTE_LENGTH: the reason of a network or library error may hold an address, with its cause at the end.
 REASON_LENGTH = 500
 
-# A stack trace names the messages of all errors before it; its end is what it is read for.
+# Characters kept from the end of a stack trace, which repeats the messages of all earlier errors.
 TRACE_LENGTH = 20_000
 
-
-# A text may have been broken off within the last so many characters in the middle of a secret.
+# In a text that was cut off, half a secret may be in this many last characters.
 LONGEST = 4_000
 
 
 class HarvestError(AirbyteTracedException):
-    """A failure told in the user's terms."""
+    """A failure, with a message for the user."""
 
     def __init__(
         self, message: str, failure_type: FailureType, status: int | None = None, said: str | None = None
     ) -> None:
-        """`status` and what Harvest `said` are None where it never answered."""
+        """`status` and `said` (Harvest's words) are None if Harvest did not answer."""
         message = without_secrets(message)
         super().__init__(internal_message=message, message=message, failure_type=failure_type)
         self.status = status
         self.said = said and without_secrets(said)
 
     def anew(self) -> "HarvestError":
-        """The same for somebody else: an exception remembers, and shows, each place where it was raised."""
+        """A copy to raise elsewhere: an exception collects a traceback of each place where it was raised."""
         return HarvestError(str(self.message), self.failure_type, self.status, self.said)
 
     @override
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         message = super().as_airbyte_message(stream_descriptor)
-        if message.trace and message.trace.error:  # whose stack trace may quote what Harvest sent
+        if message.trace and message.trace.error:  # the stack trace may quote Harvest's answer
             message.trace.error.stack_trace = without_secrets(message.trace.error.stack_trace or "")[-TRACE_LENGTH:]
         return message
 
 
 class TriesUsedUpError(HarvestError):
-    """A request failed as often as it was sent, for a fault that may pass."""
+    """All attempts of a request failed, for a fault that may pass."""
 
 
 class GoneMidwayError(HarvestError):
-    """A list below a record ended with a 404 instead of its last page."""
+    """A later page of a list below a record answered 404."""
 
 
 def without_secrets(text: str, *, is_broken_off: bool = False) -> str:
-    """The text with asterisks for each secret; without its end where that may be half of one."""
+    """The text with secrets replaced by asterisks. `is_broken_off`: its end may be half a secret and is dropped."""
     text = filter_secrets(text)
     return text[:-LONGEST] if is_broken_off else text
 
 
 def config_error(message: str) -> HarvestError:
-    """An error that the user mends in the source's settings."""
+    """An error that the user can fix in the source's settings or in Harvest."""
     return HarvestError(message, FailureType.config_error)
 
 
 def quote_value(value: object) -> str:
-    """A value from the user's files as it stands there, without secrets, cut off where it is long."""
+    """The `repr` of a value from the user's files, without secrets, cut to `QUOTE_LENGTH`."""
     text = without_secrets(repr(value))
     return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}…"
 
 
 def quote_unless_secret(value: object) -> str:
-    """A value from the config, as the end of "the field is"; one that is long or looks like a token is not shown."""
+    """The `repr` of a config value, for "the field is …"; a long value or one like a token is not shown."""
     text = without_secrets(repr(value))
     return "a value that is not shown here" if len(text) > SHOWN_LENGTH or _may_be_token(text) else text
 
@@ -98,33 +97,33 @@ def _may_be_token(text: str) -> bool:
 
 
 def redacted(text: str, length: int = QUOTE_LENGTH, *, is_broken_off: bool = False) -> str:
-    """The beginning of what others said, as one short line without secrets."""
+    """The first `length` characters of a text, as one line without secrets."""
     return without_secrets(" ".join(text.split()), is_broken_off=is_broken_off)[:length]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where in Harvest a request goes, in the words that an error message needs."""
+    """What a request reads, in the words of an error message."""
 
     name: str
-    """What is read there, such as "invoices"."""
+    """What is read, such as "invoices"."""
     readable_by: str
     """Which users may read it, such as "Administrators"."""
     nothing_there: tuple[int, ...] = ()
-    """The answers that mean no rows, such as 404 for a list below a record that is gone."""
+    """The statuses that mean no rows, such as 404 for a list below a deleted record."""
     module: str = ""
-    """The module of Harvest's that it belongs to, as in `invoice_feature` of the company."""
+    """Harvest's module for it, such as "invoice" for `invoice_feature` of the company."""
 
 
 def module_is_off(place: Place, said: str) -> HarvestError:
-    """The error for a place whose module the account has switched off."""
+    """The error for a place whose module is switched off in the account."""
     return config_error(
         f"{said} to the request for {place.name}, because the module for {place.module}s is switched off in this "
         "account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
     )
 
 
-# What is raised where a value is not what it is documented to be.
+# Exceptions raised when a value is not as documented.
 UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
@@ -136,10 +135,7 @@ def not_as_documented(place: Place, error: Exception) -> str:
 
 @contextmanager
 def schema_errors(place: Place) -> Iterator[None]:
-    """Around what trusts the shape of Harvest's rows: where they are not as documented, one clear sentence says so.
-
-    Raises `HarvestError`.
-    """
+    """A context in which rows that are not as documented raise a `HarvestError` that says so."""
     try:
         yield
     except UNDOCUMENTED as error:

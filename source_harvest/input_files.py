@@ -1,4 +1,4 @@
-"""The files that a command is given: each is what it should be, or one sentence says what it is not."""
+"""Reads the config, catalog and state files, with errors that say what is wrong with them."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from source_harvest.errors import config_error
 
 
 def read_json(path: str, what: str) -> Any:
-    """The JSON in a file.
+    """The JSON in a file. `what`: config, catalog or state.
 
     Raises a config `HarvestError` that names the file.
     """
@@ -30,14 +30,17 @@ def _whose(path: str) -> str:
     try:
         owner = Path(path).stat().st_uid
     except OSError:
-        return f"The connector runs as user {user}, which has to be allowed into the folder that holds the file."
+        return f"The connector runs as user {user}: give that user access to the file's folder."
     if owner == user:
-        return f"It belongs to user {owner}, as which the connector runs, but its mode does not let its owner read it."
-    return f"It belongs to user {owner}. It has to belong to user {user}, as which the connector runs."
+        return (
+            f"It belongs to user {owner}, as whom the connector runs, but its mode does not let its owner read it. "
+            "Run chmod u+r on it."
+        )
+    return f"It belongs to user {owner}, but the connector runs as user {user}: change its owner to user {user}."
 
 
 def is_from_discover(path: str) -> bool:
-    """Whether a file holds the catalog that `discover` prints, as its message, among others or by itself."""
+    """Whether a file holds the catalog that `discover` prints: its output, its message or only the catalog."""
     content = Path(path).read_bytes()
     return any(map(_is_discovered, [content, *content.splitlines()]))
 

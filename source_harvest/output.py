@@ -1,4 +1,4 @@
-"""Standard output, which has one writer, and how the process ends: at the end of a line, whoever asks it to."""
+"""Writes standard output in whole lines, and ends the process only at the end of a line, also after a signal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from typing import NoReturn
 
 from typing_extensions import override
 
-# Records are written so many at once, all else with the records that wait before it. Each write lets the other threads
-# run, which give the interpreter back late.
+# Records are written in batches of this size; any other message is written at once, with the records before it. Each
+# write lets other threads run, and it takes long to get the interpreter lock back.
 LINES_AT_ONCE = 500
 
 DESCRIPTOR = 1
@@ -28,23 +28,23 @@ RECORD = '{"type":"RECORD"'
 ANSWERS = ('{"type":"SPEC"', '{"type":"CONNECTION_STATUS"', '{"type":"CATALOG"')
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# A reader that takes nothing for so long, after the process was asked to end, is not waited for.
+# Seconds to wait, after a signal, for a consumer of the output that reads nothing.
 PATIENCE = 5.0
 SECONDS_BETWEEN_LOOKS = 0.05
 
 
 class Output:
-    """The only writer of file descriptor 1. It writes UTF-8, whole lines, and every byte of them, or ends the process.
+    """The only writer of file descriptor 1. It writes all bytes of whole lines, in UTF-8, or ends the process.
 
-    How Python set up `sys.stdout` makes no difference: neither buffering nor encoding, nor whether the descriptor
-    blocks. Its mode stays as it is, since other processes may share it.
+    Works whatever the buffering and encoding of `sys.stdout`, and also if the descriptor does not block. Leaves the
+    descriptor's mode unchanged, since other processes may share it.
 
-    A signal only sets a flag and wakes the main thread, which waits for nothing else; the thread that runs the command
-    then begins no other line.
+    A signal sets a flag and wakes the main thread, which only waits for signals. The command's thread then starts no
+    new line.
     """
 
     def __init__(self, clean_up: Callable[[], None]) -> None:
-        """`clean_up` is called where the process ends without unwinding; it may raise an `OSError`."""
+        """`clean_up` is called before the process ends without unwinding; it may raise an `OSError`."""
         self._clean_up = clean_up
         self._lock = Lock()
         self._asked: SimpleQueue[int] = SimpleQueue()
@@ -53,8 +53,8 @@ class Output:
         self._has_answered = False
 
     def take_over(self) -> None:
-        """From now on all that is printed comes here, and signals end the process, unless they were ignored before."""
-        if sys.__stdout__ is None:  # then the descriptor may by now be another file's, or a connection's
+        """Redirects all printing to this writer, and handles signals, except those that are ignored."""
+        if sys.__stdout__ is None:  # the descriptor may belong to another file or a socket by now
             self._fail(OSError(errno.EBADF, "it is closed"))
         sys.stdout = sys.__stdout__ = Text(self)  # type: ignore[misc, assignment]
         for number in SIGNALS:
@@ -62,7 +62,7 @@ class Output:
                 signal.signal(number, self._ask_to_end)
 
     def write_lines(self, messages: Iterable[str]) -> None:
-        """Writes messages as they come; after an error also those that came before it."""
+        """Writes messages as they come. If the iterable raises, first writes the messages before the error."""
         lines: list[str] = []
         try:
             for message in messages:
@@ -73,7 +73,7 @@ class Output:
             self._write_and_forget(lines)
 
     def write(self, text: str, *, is_answer: bool = False) -> None:
-        """Returns when every byte is out; never, where the process is to end. `is_answer`: no more is asked for."""
+        """Returns when every byte is written; never if the process is ending. `is_answer`: nothing more is expected."""
         if not text:
             return
         data = text.encode("utf-8", "replace")
@@ -88,29 +88,29 @@ class Output:
         _stand_still()
 
     def leave(self, exit_code: int) -> NoReturn:
-        """Ends the process at once: threads that still read would keep it alive until their requests are over."""
+        """Ends the process at once, without waiting for the requests of other threads."""
         with self._lock:
             if self._signal is None:
                 try:
-                    os.close(DESCRIPTOR)  # when some file systems first say that they had no room
+                    os.close(DESCRIPTOR)  # some file systems report a full disk only here
                 except OSError as error:
                     self._fail(error)
                 self._exit(exit_code)
         _stand_still()
 
     def end_by_signal(self, command: Thread) -> NoReturn:
-        """Waits for a signal that asks the process to end, while the `command` runs, and lets it die of that signal."""
+        """Waits for a signal while the `command` runs, then ends the process by that signal."""
         number = self._asked.get()
         self._moved_at = time.monotonic()
         while not self._lock.acquire(timeout=SECONDS_BETWEEN_LOOKS):
             if time.monotonic() - self._moved_at > PATIENCE:
                 self._die(number)
             if command.is_alive() and command.ident:
-                signal.pthread_kill(command.ident, number)  # its write returns with what the reader took
+                signal.pthread_kill(command.ident, number)  # interrupts its write
         if self._has_answered and number == signal.SIGTERM:
             self._exit(0)
         name = signal.Signals(number).name
-        told = f"Ended by a {name}. The last state of each stream holds; the next sync goes on from there."
+        told = f"Ended by a {name}. The next sync resumes from the last state of each stream."
         line = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": told}}, separators=(",", ":"))
         _try(lambda: _write_whole(f"{line}\n".encode()))
         self._die(number)
@@ -124,7 +124,7 @@ class Output:
             self._clean_up()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
-        self._exit(128 + number)  # the first process of a container does not die of it
+        self._exit(128 + number)  # the first process of a container ignores it
 
     def _exit(self, exit_code: int) -> NoReturn:
         with suppress(OSError):
@@ -132,8 +132,8 @@ class Output:
         os._exit(exit_code)
 
     def _fail(self, error: OSError) -> NoReturn:
-        """Ends the process because of its output, whichever thread finds out, and whether or not it can be told."""
-        if error.errno != errno.EPIPE:  # where the reader went away, it knows
+        """Ends the process after an output error, and reports the error if stderr can be written."""
+        if error.errno != errno.EPIPE:  # after EPIPE nobody reads the output any more
             _try(lambda: _tell(error))
         self._exit(1)
 
@@ -143,7 +143,7 @@ class Output:
             lines.clear()
 
     def _write_lines(self, data: bytes) -> bool:
-        """Writes all of it, or up to the end of a line once the process is asked to end; says whether all is out.
+        """Writes all of `data`, or up to the end of a line after a signal; returns whether all was written.
 
         Raises `OSError`.
         """
@@ -159,7 +159,7 @@ class Output:
 
 
 class Text(io.TextIOBase):
-    """`sys.stdout`, which hands whole lines to the writer, so that those of other threads never mix with them."""
+    """`sys.stdout`: passes whole lines to `Output`, so that lines of different threads never mix."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
@@ -197,12 +197,12 @@ class Text(io.TextIOBase):
 
 
 def _end_of_line(data: bytes, written: int) -> int:
-    """Where the line ends of which so much is written; right there, if that is the end of one."""
+    """The end of the line that was being written after `written` bytes, which may be right there."""
     return data.find(b"\n", written - 1) + 1 or len(data) if written else 0
 
 
 def _write_some(data: memoryview) -> int:
-    """How much of it went out; none, where a descriptor that does not block takes nothing for a moment.
+    """The number of bytes written; 0 if a non-blocking descriptor is not ready.
 
     Raises `OSError`.
     """
@@ -224,26 +224,26 @@ def _write_whole(data: bytes) -> None:
 def _tell(error: OSError) -> None:
     if sys.stderr:
         sys.stderr.write(
-            f"Standard output cannot be written to: {error.strerror or error}. Put that right and run the command "
-            "again; a sync then goes on from the last state that was kept.\n"
+            f"Standard output cannot be written: {error.strerror or error}. Fix the output and run the command again; "
+            "a sync resumes from the last state that was kept.\n"
         )
         sys.stderr.flush()
 
 
 def _try(action: Callable[[], None]) -> None:
-    """Does it, if it can be done soon: leaving must not depend on it."""
+    """Runs the action in a thread for at most `PATIENCE` seconds, so that it cannot keep the process alive."""
 
     def attempt() -> None:
         with suppress(OSError, ValueError):
             action()
 
-    with suppress(RuntimeError):  # no more threads
+    with suppress(RuntimeError):  # no thread can be started
         thread = Thread(target=attempt, daemon=True)
         thread.start()
         thread.join(PATIENCE)
 
 
 def _stand_still() -> NoReturn:
-    """Waits for the end of the process, which the main thread brings about."""
+    """Blocks until the main thread ends the process."""
     while True:
         Event().wait()

@@ -1,4 +1,4 @@
-"""What is secret in a config, and stays out of all that is written."""
+"""Registers the secrets of a config with the CDK, which filters them out of all output."""
 
 import html
 import json
@@ -11,14 +11,14 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 NAMES = ("api_token", "client_secret", "refresh_token", "access_token")
 
-# A shorter text is no secret of Harvest's, and to leave it out would make each message unreadable.
+# Harvest has no shorter secrets, and filtering shorter texts would make messages unreadable.
 SHORTEST = 4
 
 _known: set[str] = set()
 
 
 def keep_secret(config: Mapping[str, Any]) -> None:
-    """From now on leaves out what is secret in that config, instead of what was before."""
+    """Filters the secrets of this config from now on, in place of the earlier ones."""
     credentials = config.get("credentials")
     found = [config.get(name) for name in NAMES]
     found += [credentials.get(name) for name in NAMES] if isinstance(credentials, Mapping) else [credentials]
@@ -27,13 +27,13 @@ def keep_secret(config: Mapping[str, Any]) -> None:
 
 
 def add_secrets(*texts: str) -> None:
-    """From now on leaves these out too, as they are and as JSON, Python, an address or a page spells them."""
+    """Filters these texts too, also as escaped in JSON, Python, a URL or HTML."""
     for text in texts:
         for secret in (text, " ".join(text.split())):
             if len(secret) >= SHORTEST:
                 spelled = _spellings(secret)
                 _known.update(spelled, *map(_spellings, spelled))
-    # The longest first: one may be the beginning of another.
+    # Longest first: one may be the beginning of another.
     update_secrets(sorted(_known, key=len, reverse=True))
 
 

@@ -71,7 +71,7 @@ class SourceHarvest(AbstractSource):
         except ValueError as error:
             reason = without_secrets(str(error).splitlines()[-1].removeprefix("- "))
             raise _from_discover(catalog_path) or config_error(
-                f"The catalog file {catalog_path} is no configured catalog: {reason[-QUOTE_LENGTH:]}."
+                f"The catalog file {catalog_path} is not a configured catalog: {reason[-QUOTE_LENGTH:]}."
             ) from None
 
     @classmethod
@@ -85,15 +85,15 @@ class SourceHarvest(AbstractSource):
         if loaded is None or any(message.stream is None for message in loaded):
             raise config_error(
                 f"The state file {state_path} must hold a list of Airbyte's state messages, one per stream. "
-                "Give the state that the last sync emitted, or none to read everything."
+                "Pass the states that the last sync emitted, or no state file to read everything."
             )
         return loaded
 
     @override
     def configure(self, config: Config, temp_dir: str) -> Config:
-        """The config in today's shape; where that is new, the platform is asked to keep it.
+        """The config in the current shape. If it was migrated, emits a message that makes the platform store it.
 
-        Unlike the CDK's own, this leaves no copy with the credentials on disk.
+        Unlike the CDK's method, this writes no copy with the credentials to disk.
         """
         keep_secret(config)
         today = migrated(config)
@@ -108,9 +108,9 @@ class SourceHarvest(AbstractSource):
 
     @override
     def check_connection(self, logger: logging.Logger, config: Config) -> tuple[bool, str | None]:
-        """Whether Harvest knows the credentials and lets them into the account: true for every role.
+        """Whether the credentials can read the account, whatever the user's role, and otherwise the error message.
 
-        Ends once Harvest has answered nothing for `CHECK_SECONDS`.
+        Ends if Harvest answers nothing for `CHECK_SECONDS`.
         """
         try:
             with closing(self._account(config, NoAnswerLimit(CHECK_SECONDS))) as account:
@@ -133,9 +133,9 @@ class SourceHarvest(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """The messages of a sync.
+        """Yields the messages of a sync.
 
-        Raises `HarvestError`, where a single stream failed after all others were read.
+        Raises `HarvestError` at the end if a stream failed, after all other streams were read.
         """
         account = self._account(config)
         self._warn(config, account.client.settings)
@@ -170,10 +170,10 @@ def _from_discover(catalog_path: str) -> HarvestError | None:
     with suppress(OSError):
         if is_from_discover(catalog_path):
             return config_error(
-                f"The catalog file {catalog_path} holds what discover printed, which lists all streams. A configured "
-                'catalog names those to read: {"streams": [{"stream": {…}, "sync_mode": "incremental", '
-                '"destination_sync_mode": "append_dedup"}]}, with each stream copied from "streams" of what discover '
-                "printed; docs/deployment.md has a command that makes it."
+                f"The catalog file {catalog_path} holds the output of discover, which lists all streams. Pass a "
+                'configured catalog of the streams to read: {"streams": [{"stream": {…}, "sync_mode": "incremental", '
+                '"destination_sync_mode": "append_dedup"}]}, where each "stream" is copied from that output. '
+                "docs/deployment.md has a command that makes one."
             )
     return None
 
@@ -189,7 +189,7 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
         more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
         logger.warning(
             "The state holds streams that the catalog does not select, which are not read: %s%s. "
-            "Select them, or take them out of the state.",
+            "Select them, or remove them from the state.",
             names,
             more,
         )
@@ -198,10 +198,10 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
 def _run(
     stream: HarvestStream, configured: ConfiguredAirbyteStream, states: ConnectorStateManager, settings: Settings
 ) -> StreamRun:
-    bookmark = StreamState()
+    stream_state = StreamState()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
-        bookmark = stream.load_state(states.get_stream_state(stream.name, None))
+        stream_state = stream.load_state(states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
     days = settings.child_full_read_days
-    return StreamRun(stream, StreamProgress(stream, bookmark, start, days, remembers=is_incremental))
+    return StreamRun(stream, StreamProgress(stream, stream_state, start, days, remembers=is_incremental))

@@ -1,4 +1,4 @@
-"""A sync: the configured streams, their lists and what hangs on them, on the CDK's concurrent engine."""
+"""Runs one sync of the configured streams on the CDK's concurrent engine."""
 
 import logging
 import time
@@ -40,15 +40,15 @@ from source_harvest.sync.partitions import StreamPartitions, UnknownStream
 from source_harvest.sync.shared_list import SharedList
 from source_harvest.sync.stream_run import StreamRun
 
-# Records that wait to be written. Few, so that memory stays flat where the destination is slower than Harvest.
+# Records waiting to be written. Few, so that memory stays flat if the destination is slower than Harvest.
 QUEUE_SIZE = 200
 
 SharedLists = dict[type[HarvestStream], SharedList]
-"""Each under the stream whose list it reads."""
+"""Stream class -> the shared read of its list."""
 
 
 class Engine:
-    """Runs one sync, with at most `num_workers` lists being read at once."""
+    """Runs one sync, reading at most `num_workers` partitions at once."""
 
     def __init__(self, num_workers: int, slots: RequestSlots, logger: logging.Logger) -> None:
         self._num_workers = num_workers
@@ -57,9 +57,9 @@ class Engine:
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
 
     def read(self, runs: list[StreamRun], unknown: list[str]) -> Iterator[AirbyteMessage]:
-        """The messages of the sync; the `unknown` streams, which do not exist, fail among the others.
+        """Yields the messages of the sync. Each name in `unknown`, which no stream has, fails as a stream.
 
-        Raises `HarvestError` at the end where a stream failed. May be given up at any message: its threads then end.
+        Raises `HarvestError` at the end if a stream failed. The caller may stop at any message: the threads then end.
         """
         streams: list[AbstractStream] = [*self._known(runs), *(self._unknown(name) for name in unknown)]
         if not streams:
@@ -73,13 +73,13 @@ class Engine:
         except AirbyteTracedException as error:
             raise _summary(failures, count) if failures else error from error
         except BaseException:
-            # The workers would wait for ever for room in a queue that nobody empties.
+            # Otherwise the workers would wait forever for room in the queue.
             self._slots.close()
             Thread(target=_drain, args=(self._queue,), daemon=True).start()
             raise
 
     def _source(self, stream_count: int) -> ConcurrentSource:
-        # Beside those that read, each stream has a thread of its own, which mostly waits for lists.
+        # Each stream has one more thread, which generates its partitions and mostly waits for lists.
         return ConcurrentSource.create(
             num_workers=self._num_workers + stream_count + LONG_SLOTS,
             initial_number_of_partitions_to_generate=stream_count,
@@ -93,9 +93,9 @@ class Engine:
         deletions, progress = _deletions(runs)
         tracker = deletions.tracker if deletions else None
         tracked = [found for run in runs if (found := run.stream.tracked(run.progress))] if deletions else []
-        listings, whole = self._listings(runs, tracker), self._listings(runs, None, whole=True)
+        shared, whole = self._shared_lists(runs, tracker), self._shared_lists(runs, None, whole=True)
         if deletions and progress:
-            deletions.track(progress, tracked, listings[SignedInUser].wait)
+            deletions.track(progress, tracked, shared[SignedInUser].wait)
         names = {stream.name for stream in tracked}
         for run in runs:
             stream = run.stream
@@ -103,7 +103,7 @@ class Engine:
             run.connect(
                 *(partial(emit, stream.name) for emit in emits), tracker=tracker if stream.name in names else None
             )
-            lists = [listings[source] for source in stream.source_lists()]
+            lists = [shared[source] for source in stream.source_lists()]
             whole_lists = [whole[source] for source in stream.source_lists()]
             yield DefaultStream(
                 partition_generator=StreamPartitions(run, lists, whole_lists, self._slots),
@@ -126,7 +126,9 @@ class Engine:
             cursor=FinalStateCursor(name, None, NoopMessageRepository()),
         )
 
-    def _listings(self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False) -> SharedLists:
+    def _shared_lists(
+        self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False
+    ) -> SharedLists:
         runs_of: dict[type[HarvestStream], list[StreamRun]] = {}
         for run in runs:
             for source in run.stream.source_lists():
@@ -136,7 +138,7 @@ class Engine:
             for source, sharing in runs_of.items()
         }
 
-    # All go onto the queue of the records, so that no state overtakes the rows that it vouches for.
+    # These use the same queue as the records, so that no state overtakes the rows it covers.
 
     def _emit_state(self, stream: str, state: State) -> None:
         states = ConnectorStateManager()
@@ -153,7 +155,7 @@ class Engine:
 
 
 def _deletions(runs: list[StreamRun]) -> tuple[DeletedRecordsStream, StreamProgress] | tuple[None, None]:
-    """The stream of deleted records, where it is read and has something to compare with."""
+    """The stream of deleted records, if this sync reads it incrementally."""
     for run in runs:
         if isinstance(run.stream, DeletedRecordsStream) and run.progress.remembers:
             return run.stream, run.progress
@@ -167,7 +169,7 @@ def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> 
 
 
 def _summary(failures: Mapping[str, FailureType], count: int) -> HarvestError:
-    """One error for the sync: the platform tries again unless it takes a user to mend it."""
+    """One error for the sync, of the worst failure type: the platform does not retry a config error."""
     types = set(failures.values())
     failure_type = next(t for t in (FailureType.config_error, FailureType.system_error, *types) if t in types)
     if count == 1:
@@ -182,7 +184,7 @@ def _summary(failures: Mapping[str, FailureType], count: int) -> HarvestError:
 
 
 def _drain(queue: Queue[QueueItem]) -> None:
-    """Makes room for the workers of a sync that was given up, until they are silent."""
+    """Empties the queue of an aborted sync, so that its workers can end, until none has written for 60 seconds."""
     with suppress(Empty):
         while True:
             queue.get(timeout=60)

@@ -1,4 +1,4 @@
-"""What of a stream can be read on its own: pieces of lists, and its slices."""
+"""The partitions of a stream: slices of shared lists, and slices that only this stream reads."""
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -21,11 +21,11 @@ from source_harvest.sync.stream_run import StreamRun
 
 
 class ReportedError(Exception):
-    """A list could not be read, and the stream has said so."""
+    """A list could not be read, and the stream has already reported it."""
 
 
 class StreamPartitions(PartitionGenerator):
-    """Announces a stream's partitions: the pieces of lists that no other stream reads for it, and then its slices."""
+    """Generates a stream's partitions: first the lists that no other stream has claimed, then its own slices."""
 
     def __init__(
         self, run: StreamRun, lists: list[SharedList], whole_lists: list[SharedList], slots: RequestSlots
@@ -42,7 +42,7 @@ class StreamPartitions(PartitionGenerator):
             began = yield from self._read(self._lists)
             if stream.needs_whole_lists():
                 both = zip(self._lists, self._whole_lists, strict=True)
-                if lists := [whole for listing, whole in both if not listing.is_whole]:
+                if lists := [whole for changes, whole in both if not changes.is_whole]:
                     yield from self._read(lists)
         except ReportedError:
             return
@@ -54,40 +54,40 @@ class StreamPartitions(PartitionGenerator):
                 return
             partition = SlicePartition(run, stream_slice, began, self._slots)
             yield self._announced(partition)
-            if number == 0 and stream.waits_long:  # it tells whether the others may be read at all
+            if number == 0 and stream.waits_long:  # the first shows whether Harvest refuses them all
                 self._slots.wait(partition.is_over)
         run.finish(began)
 
     def _read(self, lists: list[SharedList]) -> Generator[Partition, None, datetime]:
-        """The pieces of those lists that are not read yet; returns when the reading of all of them began."""
-        own = [listing for listing in lists if listing.claim()]
-        for listing in own:
-            yield from self._partitions(listing, self._pieces(listing, own))
-        for listing in own:
-            yield from self._partitions(listing, listing.more_pieces())
+        """Yields partitions for the unclaimed lists, waits for all lists, and returns when the first read began."""
+        own = [shared_list for shared_list in lists if shared_list.claim()]
+        for shared_list in own:
+            yield from self._partitions(shared_list, self._slices(shared_list, own))
+        for shared_list in own:
+            yield from self._partitions(shared_list, shared_list.more_slices())
         began = []
-        for listing in lists:
+        for shared_list in lists:
             try:
-                began.append(listing.wait())
+                began.append(shared_list.wait())
             except Exception as error:
-                if listing in own or (isinstance(error, HarvestError) and not self._run.is_news(error)):
+                if shared_list in own or (isinstance(error, HarvestError) and not self._run.is_news(error)):
                     raise ReportedError from error
                 raise
-        self._run.requests_of_others += sum(listing.requests for listing in own)
+        self._run.requests_of_others += sum(shared_list.requests for shared_list in own)
         return min(began)
 
-    def _pieces(self, listing: SharedList, own: list[SharedList]) -> list[ListSlice]:
-        """As `SharedList.pieces`; where that fails, nobody waits for those lists any more."""
+    def _slices(self, shared_list: SharedList, own: list[SharedList]) -> list[ListSlice]:
+        """As `SharedList.slices`. An error fails all claimed lists, so that no stream waits for them."""
         try:
-            return listing.pieces()
+            return shared_list.slices()
         except Exception as error:
             for claimed in own:
                 claimed.fail(error)
             raise
 
-    def _partitions(self, listing: SharedList, pieces: Iterable[ListSlice]) -> Iterator[Partition]:
-        for piece in pieces:
-            yield self._announced(ListPartition(self._run, listing, piece, self._slots))
+    def _partitions(self, shared_list: SharedList, list_slices: Iterable[ListSlice]) -> Iterator[Partition]:
+        for list_slice in list_slices:
+            yield self._announced(ListPartition(self._run, shared_list, list_slice, self._slots))
 
     def _announced(self, partition: Partition) -> Partition:
         self._run.announce()
@@ -95,7 +95,7 @@ class StreamPartitions(PartitionGenerator):
 
 
 class UnknownStream(PartitionGenerator):
-    """A stream of the catalog that the connector does not have."""
+    """A stream in the catalog that this connector does not have."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -103,21 +103,21 @@ class UnknownStream(PartitionGenerator):
     @override
     def generate(self) -> Iterator[Partition]:
         raise config_error(
-            f'The catalog asks for a stream "{redacted(self._name)}", which this connector does not have. '
-            "Refresh the schema of the connection, or take the stream out of it."
+            f'The catalog selects a stream "{redacted(self._name)}", which this connector does not have. '
+            "Refresh the connection's schema, or deselect the stream."
         )
 
 
-class ReaderPartition(Partition):
-    """A partition of a run's stream."""
+class SlotPartition(Partition):
+    """A partition that is read while holding a request slot."""
 
-    def __init__(self, run: StreamRun, entered: AbstractContextManager[object]) -> None:
-        """`entered` is held until it has been read.
+    def __init__(self, run: StreamRun, slot: AbstractContextManager[object]) -> None:
+        """`slot` was acquired already and is released after the read.
 
-        So no more are announced than can be read, and what waits for another limit does not queue behind thousands.
+        So no more partitions are generated than can be read, and those with long slots do not queue behind thousands.
         """
         self._run = run
-        self._entered = entered
+        self._slot = slot
 
     @override
     def stream_name(self) -> str:
@@ -132,26 +132,26 @@ class ReaderPartition(Partition):
         return id(self)
 
 
-class ListPartition(ReaderPartition):
-    """A piece of a list, read for all the streams that are made of it."""
+class ListPartition(SlotPartition):
+    """A slice of a list, read for all streams that are made of the list."""
 
-    def __init__(self, run: StreamRun, listing: SharedList, piece: ListSlice, slots: RequestSlots) -> None:
+    def __init__(self, run: StreamRun, shared_list: SharedList, list_slice: ListSlice, slots: RequestSlots) -> None:
         super().__init__(run, slots.slot())
-        self._listing = listing
-        self._piece = piece
+        self._list = shared_list
+        self._list_slice = list_slice
 
     @override
     def read(self) -> Iterator[Record]:
         try:
-            with self._entered:
-                yield from self._listing.read(self._piece)
+            with self._slot:
+                yield from self._list.read(self._list_slice)
         except HarvestError as error:
             if self._run.is_news(error):
                 raise
 
 
-class SlicePartition(ReaderPartition):
-    """A slice of a stream."""
+class SlicePartition(SlotPartition):
+    """A slice that only this stream reads, such as the messages of one invoice."""
 
     def __init__(self, run: StreamRun, stream_slice: Slice, began: datetime, slots: RequestSlots) -> None:
         super().__init__(run, slots.long_slot() if run.stream.waits_long else slots.slot())
@@ -168,7 +168,7 @@ class SlicePartition(ReaderPartition):
 
     def _read(self) -> Iterator[Record]:
         run, stream = self._run, self._run.stream
-        with self._entered:
+        with self._slot:
             if run.is_given_up:
                 return
             count, started = 0, time.monotonic()
@@ -182,6 +182,6 @@ class SlicePartition(ReaderPartition):
                 run.count(count)
                 if run.failed(error, started):
                     raise
-                return  # the partition that told it keeps the stream from being complete
+                return  # another partition raised the same error, so the stream is incomplete already
             run.succeeded(count)
             stream.partition_done(self._slice, run.progress, self._began)

@@ -1,4 +1,4 @@
-"""One of Harvest's lists in one sync: requested once, and handed page by page to every stream that is made of it."""
+"""One of Harvest's lists in one sync: read once, and passed page by page to every stream that is made of it."""
 
 import logging
 import math
@@ -18,24 +18,23 @@ from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.date_range import ALL_DAYS, DateRange, merged, missing
 from source_harvest.state.deletion_tracker import DeletionTracker
 from source_harvest.stream_types.base import HarvestStream
-from source_harvest.sync.date_slices import PAGES_PER_SPAN, SPANS_PER_LIST, ListSlice, cut
+from source_harvest.sync.date_slices import PAGES_PER_SLICE, SLICES_PER_LIST, ListSlice, cut
 from source_harvest.sync.stream_run import StreamRun
 
 logger = logging.getLogger("airbyte")
 
-# So far a state may be ahead of Harvest's clock before it is from the future.
+# A state may be this far ahead of Harvest's clock before it counts as from the future.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class SharedList:
-    """The reading of one list, in pieces. No page is kept: each is handed to all runs and forgotten.
+    """Reads one list in slices. No page is kept: each is passed to all runs and dropped.
 
-    The first read of a list that has a business date is cut into spans of days while it turns out to be long. Each
-    span is a checkpoint; a read that was killed goes on with the days that are missing, and in the end asks once more
-    for what changed since its first attempt began.
+    The first read of a long list with a business date is cut into date ranges. Each finished range is a checkpoint, and
+    a resumed read starts with the missing ranges. Last come the entries changed since the first attempt began.
 
-    No order of the list is trusted: where the spans found fewer of its entries than were announced when the read
-    began, as where an entry has no day, the list is read once more as one, page by page.
+    The list's order is not trusted: if the ranges held fewer entries than Harvest announced when the read began (an
+    entry may have no date), the list is read again page by page.
     """
 
     def __init__(
@@ -47,75 +46,78 @@ class SharedList:
         *,
         whole: bool = False,
     ) -> None:
-        """`whole`: all of the list, whatever its runs need. The `tracker` is told of all that it has."""
+        """`whole`: read all of the list, even if its runs need only changes, and report no rows to the `tracker`."""
         self._source = source
         self._runs = runs
         self._slots = slots
         self._whole = whole
         self._tracker = None if whole else tracker
         self._since: str | None = None
-        self._doubts = Event()
-        self._is_counted = False
+        self._in_doubt = Event()
+        self._is_tracked = False
         self._lock = Lock()
         self._is_claimed = False
         self._over = Event()
         self._error: Exception | None = None
         self._began: datetime | None = None
         self._more: SimpleQueue[ListSlice | None] = SimpleQueue()
-        self._unread = 0
+        self._open_slices = 0
         self._is_resumed = False
         self._catch_up_since: str | None = None
-        self._must_catch_up = False  # entries may move from days not yet read to days already read
-        self._must_count = False  # it was cut into spans, which may have missed entries
+        self._must_catch_up = False  # an entry's date may change from a range not yet read to one already read
+        self._must_count = False  # the list was cut, and its slices may have missed entries
         self._delivered = source.list_reader.delivered_rows()
-        self._announced: int | None = None  # entries of the whole list, by the first answer of its first attempt
-        self._found = 0  # of these, in all attempts
+        self._announced: int | None = None  # entries in the list, by the first answer of the first attempt
+        self._found = 0  # of these, how many all attempts read
 
     @property
     def requests(self) -> int:
-        """How many it took, where no stream of its own counts them."""
+        """Requests made for the list; 0 if a run of its own stream counts them."""
         is_counted = any(run.stream is self._source for run in self._runs)
         return 0 if is_counted else self._source.list_reader.requests
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the list is read, and not only what changed."""
+        """Whether all of the list is read, not only its changes."""
         return self._since is None
 
     def claim(self) -> bool:
-        """True for the first who asks, who then has to read it; the others wait."""
+        """True for the first caller, who must read the list; the others wait."""
         with self._lock:
             is_first, self._is_claimed = not self._is_claimed, True
         return is_first
 
-    def pieces(self) -> list[ListSlice]:
-        """What is known from the start to be read."""
+    def slices(self) -> list[ListSlice]:
+        """The slices to read first; `more_slices` yields the rest."""
         self._since = self._needed()
-        in_spans = [run for run in self._runs if run.stream.takes_at_once]
-        unfinished = [run for run in in_spans if run.progress.bookmark.spans]
+        resumable = [run for run in self._runs if run.stream.takes_at_once]
+        unfinished = [run for run in resumable if run.progress.bookmark.spans]
         began = [run.progress.bookmark.began for run in unfinished if run.progress.bookmark.began]
-        # Readers beside them that need changes only find them in the last piece.
+        # Runs that need only changes get them from the last slice.
         others = [run.stream.list_since(run.progress) for run in self._runs if run not in unfinished]
         self._is_resumed = bool(began) and all(others)
         if self._is_resumed:
             self._began = min(began)
             self._catch_up_since = min([timestamp(self._began - self._source.overlap), *filter(None, others)])
-            pieces = [ListSlice(span) for span in self._go_on(unfinished, self._began)]
-            self._must_catch_up = bool(pieces)
+            slices = [ListSlice(days) for days in self._resume(unfinished, self._began)]
+            self._must_catch_up = bool(slices)
         else:
-            pieces = [ListSlice()]
-            for run in in_spans:
+            slices = [ListSlice()]
+            for run in resumable:
                 run.progress.forget_spans()
-        pieces = pieces or [self._changes()]
-        self._unread = len(pieces)
-        return pieces
+        slices = slices or [self._catch_up()]
+        self._open_slices = len(slices)
+        return slices
 
-    def _go_on(self, runs: list[StreamRun], began: datetime) -> list[DateRange]:
-        """The days that not all of the runs delivered. What was counted holds where they agree on the others."""
+    def _resume(self, runs: list[StreamRun], began: datetime) -> list[DateRange]:
+        """The date ranges that some run still lacks.
+
+        The entry counts are kept if a run's state is of that attempt and has exactly the other ranges.
+        """
         gaps = merged(gap for run in runs for gap in missing(run.progress.bookmark.spans))
         done = missing(gaps)
         agreed = next(
-            (b for b in (r.progress.bookmark for r in runs) if b.began == began and list(b.spans) == done), None
+            (s for s in (run.progress.bookmark for run in runs) if s.began == began and list(s.spans) == done), None
         )
         self._must_count = True
         self._announced, self._found = (agreed.entries, agreed.found) if agreed else (None, 0)
@@ -123,22 +125,22 @@ class SharedList:
             run.progress.go_on(began, done, self._announced, self._found)
         return gaps
 
-    def more_pieces(self) -> Iterator[ListSlice]:
-        """What turns out to be left, until there will be no more."""
+    def more_slices(self) -> Iterator[ListSlice]:
+        """Slices found while reading; ends after the last."""
         while True:
             try:
-                piece = self._more.get(timeout=1)
+                list_slice = self._more.get(timeout=1)
             except Empty:
                 self._slots.check()
                 continue
-            if piece is None:
+            if list_slice is None:
                 return
-            yield piece
+            yield list_slice
 
     def wait(self) -> datetime:
-        """Waits until the list has been read; returns when that began, by Harvest's clock.
+        """Waits until the list has been read; returns when the read began, by Harvest's clock.
 
-        Raises what reading it raised, or `SyncAbortedError`.
+        Raises the error of the read, or `SyncAbortedError`.
         """
         self._slots.wait(self._over)
         if self._began is None or self._error:
@@ -146,82 +148,84 @@ class SharedList:
         return self._began
 
     def fail(self, error: Exception) -> None:
-        """It will not be read, and whoever waits for it gets the same error."""
+        """Ends the read unfinished: raises the error in every thread that waits for the list."""
         self._error = error
         self._over.set()
 
-    def read(self, piece: ListSlice) -> Iterator[Record]:
-        """The records that the pages of a piece yield at once, of whichever stream.
+    def read(self, list_slice: ListSlice) -> Iterator[Record]:
+        """The records of a slice, of all streams.
 
-        Raises `HarvestError`; whoever waits for the list then gets the same.
+        Raises `HarvestError`, here and in every thread that waits for the list.
         """
         try:
             if self._error is None:
                 with schema_errors(self._source.place):
-                    yield from self._read(piece)
+                    yield from self._read(list_slice)
         except Exception as error:
             self._error = error
             raise
         finally:
-            self._settle()
+            self._close_slice()
 
-    def _read(self, piece: ListSlice) -> Iterator[Record]:
-        since = piece.changed_since or self._since
+    def _read(self, list_slice: ListSlice) -> Iterator[Record]:
+        since = list_slice.changed_since or self._since
         is_first, found = True, 0
         for page in self._source.list_reader.complete_pages(
-            {"updated_since": since, **piece.span.params}, self._doubts.set
+            {"updated_since": since, **list_slice.date_range.params}, self._in_doubt.set
         ):
             self._slots.check()
             if self._began is None:
-                self._look_at(page)
+                self._check_first_page(page)
                 if self._since != since:
-                    self._put_off([piece])
+                    self._add_slices([list_slice])
                     return
             elif self._is_resumed and page.sent and page.sent + self._tolerance < self._began:
-                raise config_error(f"The state of {self._source.name} is from the future. Clear it to read it anew.")
-            if is_first and (parts := self._cut(piece, page))[1]:
+                raise config_error(
+                    f"The state of {self._source.name} is from the future. Clear the stream's data to read it again."
+                )
+            if is_first and (parts := self._cut(list_slice, page))[1]:
                 yield from self._read_newest(page, *parts)
                 return
             is_first = False
             found += self._count(page.rows)
             yield from self._records(page.rows)
-        self._finished(piece, found)
+        self._checkpoint(list_slice, found)
 
     def _read_newest(self, page: Page, done: DateRange | None, rest: list[DateRange]) -> Iterator[Record]:
-        """The days that the first page of a long span holds for certain; the rest of it will be read in pieces."""
+        """The records of the days that the first page of a slice holds completely; the rest is put into new slices."""
         if done:
             rows = [row for row in page.rows if (self._day(row) or date.min) >= (done.first or date.min)]
             found = self._count(rows)
             yield from self._records(rows)
-            self._finished(ListSlice(done), found)
+            self._checkpoint(ListSlice(done), found)
         self._must_catch_up = True
-        self._put_off([ListSlice(part) for part in rest])
+        self._add_slices([ListSlice(part) for part in rest])
 
-    def _put_off(self, pieces: list[ListSlice]) -> None:
-        """They will be read by whoever is free."""
+    def _add_slices(self, slices: list[ListSlice]) -> None:
+        """Adds slices, which any free thread may read."""
         with self._lock:
-            self._unread += len(pieces)
-        for piece in pieces:
-            self._more.put(piece)
+            self._open_slices += len(slices)
+        for list_slice in slices:
+            self._more.put(list_slice)
 
-    def _cut(self, piece: ListSlice, page: Page) -> tuple[DateRange | None, list[DateRange]]:
-        """As `spans.cut`; no parts where a span is better read page by page, or its page is not newest first."""
-        is_read_whole = self._is_counted or any(run.progress.is_first_read for run in self._runs)
+    def _cut(self, list_slice: ListSlice, page: Page) -> tuple[DateRange | None, list[DateRange]]:
+        """As `date_slices.cut`. Cuts only a long slice whose first page is sorted newest first."""
+        is_read_whole = self._is_tracked or any(run.progress.is_first_read for run in self._runs)
         if not (is_read_whole and self._source.business_date and page.entries and page.rows):
             return None, []
-        if piece.changed_since or piece.as_one:
+        if list_slice.changed_since or list_slice.as_one:
             return None, []
-        share = (self._announced or 0) / len(page.rows) / SPANS_PER_LIST
+        share = (self._announced or 0) / len(page.rows) / SLICES_PER_LIST
         pages_left = math.ceil(page.entries / len(page.rows)) - 1
-        if pages_left < max(PAGES_PER_SPAN, share):
+        if pages_left < max(PAGES_PER_SLICE, share):
             return None, []
-        days = [day for row in page.rows if (day := self._day(row)) and piece.span.covers(day, day)]
-        # The order of the list was observed, and is documented nowhere (B50 of docs/harvest-behaviour.md).
+        days = [day for row in page.rows if (day := self._day(row)) and list_slice.date_range.covers(day, day)]
+        # Harvest does not document the order of its lists; it was observed (B50 in docs/harvest-behaviour.md).
         is_newest_first = len(days) == len(page.rows) and all(newer >= older for newer, older in pairwise(days))
         if not is_newest_first:
             return None, []
         self._must_count = True
-        return cut(piece.span, days, pages_left)
+        return cut(list_slice.date_range, days, pages_left)
 
     def _day(self, row: Row) -> date | None:
         with suppress(ValueError, TypeError):
@@ -229,9 +233,9 @@ class SharedList:
         return None
 
     def _count(self, rows: list[Row]) -> int:
-        """How many of the rows are among the entries that the list had when its read began, and were not counted.
+        """How many rows are entries that existed when the read began and were not counted yet.
 
-        In a read that goes on, those that changed since it began may have been counted before their day did.
+        A resumed read skips rows that changed since it began: an earlier attempt may have counted them on another day.
         """
         if not self._must_count:
             return 0
@@ -251,7 +255,7 @@ class SharedList:
             yield from self._records_of(run, rows)
 
     def _records_of(self, run: StreamRun, rows: list[Row]) -> Iterator[Record]:
-        """The records of one run. What is at odds in them fails its stream, and neither the list nor another."""
+        """The records of one run. A row that is not as documented fails this stream only."""
         stream, count = run.stream, 0
         try:
             with schema_errors(stream.place):
@@ -264,77 +268,77 @@ class SharedList:
         run.count(count)
 
     def _needed(self) -> str | None:
-        """The earliest change that any of the runs needs; None where one needs all."""
+        """The earliest `updated_since` that a run or the tracker needs; None for the whole list."""
         if self._whole or self._source.list_key is None:
             return None
         needed = [run.stream.list_since(run.progress) for run in self._runs]
         if self._tracker:
-            of_tracker = self._tracker.needs(self._source.name)
-            self._is_counted = of_tracker != ""
-            needed.append(of_tracker)
+            tracker_needs = self._tracker.needs(self._source.name)
+            self._is_tracked = tracker_needs != ""
+            needed.append(tracker_needs)
         return None if None in needed else min(filter(None, needed))
 
-    def _look_at(self, page: Page) -> None:
-        """What the first answer says of the list: when it was read, how long it is, and which states are wrong."""
+    def _check_first_page(self, page: Page) -> None:
+        """Notes the list's time and length from its first answer. Drops states from the future."""
         self._began, self._announced = page.moment, page.entries
         for run in self._runs:
             if type(run.stream) is type(self._source) and page.entries:
                 run.progress.expect(page.entries)
             if page.sent and run.progress.bookmark.latest > page.sent + self._tolerance:
                 logger.warning(
-                    "The state of %s is from the future, by Harvest's clock it is %s: reading it anew",
+                    "The state of %s is from the future (Harvest's clock says %s): reading all of the stream again",
                     run.stream.name,
                     timestamp(page.sent),
                 )
                 run.progress.start_anew()
         self._since = self._needed()
 
-    def _finished(self, piece: ListSlice, found: int) -> None:
-        """A piece was read to its end; where it is not the whole list, that is worth remembering."""
+    def _checkpoint(self, list_slice: ListSlice, found: int) -> None:
+        """Counts the entries of a finished slice. Its date range is a checkpoint of each first read."""
         with self._lock:
             self._found += found
-        if piece.changed_since or piece.span == ALL_DAYS or self._began is None:
+        if list_slice.changed_since or list_slice.date_range == ALL_DAYS or self._began is None:
             return
         for run in self._runs:
             if run.progress.is_first_read and run.stream.takes_at_once:
-                run.progress.finished_span(self._began, piece.span, self._announced, found)
+                run.progress.finished_span(self._began, list_slice.date_range, self._announced, found)
 
-    def _settle(self) -> None:
-        """One piece less is under way. After the last one, what is still owed is read, and then all is over."""
+    def _close_slice(self) -> None:
+        """Counts a slice as done. After the last one, adds a final slice if one is due, else ends the read."""
         with self._lock:
-            self._unread -= 1
-            if self._unread:
+            self._open_slices -= 1
+            if self._open_slices:
                 return
-            if self._error is None and (owed := self._owed()):
-                self._unread = 1
-                self._more.put(owed)
+            if self._error is None and (final := self._final_slice()):
+                self._open_slices = 1
+                self._more.put(final)
                 return
-        if self._tracker and not (self._error or self._doubts.is_set() or self._is_resumed):
+        if self._tracker and not (self._error or self._in_doubt.is_set() or self._is_resumed):
             self._tracker.read_whole(self._source.name, self._since)
         self._more.put(None)
         self._over.set()
 
-    def _owed(self) -> ListSlice | None:
-        """What is to be read after all else: first what changed meanwhile, and then the list as one, if it must be."""
+    def _final_slice(self) -> ListSlice | None:
+        """The slice to read last: changes since the read began, then, if entries are missing, the list again."""
         if self._must_catch_up:
             self._must_catch_up = False
-            return self._changes()
+            return self._catch_up()
         if self._must_count and (self._announced is None or self._found < self._announced):
             self._must_count = False
             logger.info(
-                "%s: %d of %s entries were found day by day, so the list is read once more page by page",
+                "%s: the date ranges held %d of %s entries, so the list is read again page by page",
                 *(
                     self._source.name,
                     self._found,
                     "an unknown number of" if self._announced is None else self._announced,
                 ),
             )
-            self._doubts.clear()
+            self._in_doubt.clear()
             return ListSlice(as_one=True)
         return None
 
-    def _changes(self) -> ListSlice:
-        """What changed since the read began, in whichever attempt."""
+    def _catch_up(self) -> ListSlice:
+        """The entries changed since the first attempt began."""
         if self._began is None:
             raise SyncAbortedError
         return ListSlice(changed_since=self._catch_up_since or timestamp(self._began - self._source.overlap))

@@ -1,4 +1,4 @@
-"""One stream in one sync: its records, its failures, and when its state is emitted."""
+"""One stream in one sync: its records, its errors, and when its state is emitted."""
 
 from __future__ import annotations
 
@@ -27,33 +27,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-# After so many times in a row that a slice could not be read for a fault, the others are not asked for.
+# After this many transient failures in a row, a stream's other partitions are skipped.
 FAULTS_IN_A_ROW = 3
 
 
 class StreamRun(Cursor):
-    """A stream that takes part in a sync. It is the CDK's cursor: no state is emitted before the rows it vouches for.
+    """One stream in one sync. As the CDK's cursor it emits no state before the rows that the state covers.
 
-    The final state is emitted once all partitions have been announced, and all of them read to their end. Harvest
-    sorts no list by `updated_at`, so the newest row seen says nothing about the rows still to come; only a read that
-    came to its end says something. A stream that fails emits no final state, so its next sync starts where the last
-    complete one did, or at the last checkpoint of a first read.
+    The final state is emitted once all partitions have been generated and read. Harvest sorts no list by `updated_at`,
+    so the newest row seen says nothing about the rows still to come. A stream that fails emits no final state: its next
+    sync starts where the last complete one did, or at the last checkpoint of a first read.
     """
 
     def __init__(self, stream: HarvestStream, progress: StreamProgress) -> None:
         self.stream = stream
         self.progress = progress
         self.is_given_up = False
-        """Whether its other slices need not be asked for, as they would fail too."""
+        """Its remaining partitions are skipped, as they would fail too."""
         self.requests_of_others = 0
-        """That other streams made for it."""
+        """Requests made by list readers other than the stream's own."""
         self._emit_state: Callable[[State], None] = _nowhere
         self._emit_error: Callable[[HarvestError], None] = _nowhere
         self._lock = RLock()
         self._rows = 0
         self._faults = 0
         self._fault_at = 0.0
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._has_left_out = False
         self._began = time.monotonic()
         self._partitions_lock = Lock()
@@ -68,16 +67,16 @@ class StreamRun(Cursor):
         *,
         tracker: DeletionTracker | None,
     ) -> None:
-        """Where its states, estimates of how many rows will come, and errors beside those raised are to go.
+        """Sets where states, row estimates and errors that are not raised go. Called before the read.
 
-        A state goes behind the records that were read so far. The `tracker` looks for deleted records, if one does.
+        A state is queued behind the records read so far. `tracker` is None if no deletions are tracked for the stream.
         """
         self._emit_state = emit_state
         self._emit_error = emit_error
         self.progress.connect(self._emit_checkpoint, emit_estimate, tracker)
 
     def record(self, row: Row) -> Record | None:
-        """The row as a record of the stream; None for one that cannot be written, which fails the stream alone."""
+        """The row as a record of the stream; None if it cannot be written as JSON, which fails this stream only."""
         try:
             orjson.dumps([[row]])  # as deep as in its message
         except orjson.JSONEncodeError as error:
@@ -89,8 +88,7 @@ class StreamRun(Cursor):
         key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
         message = (
             f"A row of {self.stream.name} ({redacted(key)}) cannot be written as JSON ({reason}) and is left out, so "
-            "the stream stays incomplete; all its other rows are read. Change that row in Harvest, or deselect "
-            "the stream."
+            "the stream is incomplete; its other rows are read. Change the row in Harvest, or deselect the stream."
         )
         with self._lock:
             is_first, self._has_left_out = not self._has_left_out, True
@@ -100,21 +98,21 @@ class StreamRun(Cursor):
             logger.warning(message)
 
     def count(self, rows: int) -> None:
-        """So many rows were read."""
+        """Adds to the number of rows read."""
         with self._lock:
             self._rows += rows
 
     def succeeded(self, rows: int) -> None:
-        """A slice of so many rows was read."""
+        """A partition of so many rows was read."""
         with self._lock:
             self._faults = 0
             self.count(rows)
 
     def failed(self, error: HarvestError, began: float) -> bool:
-        """A slice that `began` then, by our monotonic clock, could not be read; says whether that is news.
+        """A partition failed; returns whether the error is new. `began`: seconds on `time.monotonic()` at its start.
 
-        One record may be at odds with Harvest for ever, and must not hide all others. But where nothing at all is read
-        meanwhile, as often as it is tried, the others would only take their time to fail too.
+        One record may fail forever and must not block the others. But after `FAULTS_IN_A_ROW` transient errors in a row
+        the rest would only fail slowly, so they are skipped.
         """
         with self._lock:
             is_fault = error.failure_type is FailureType.transient_error or isinstance(error, TriesUsedUpError)
@@ -122,34 +120,36 @@ class StreamRun(Cursor):
                 self._faults += 1
                 self._fault_at = time.monotonic()
                 if self._faults == FAULTS_IN_A_ROW:
-                    logger.warning("%s: given up for now, as nothing of it can be read any more", self.stream.name)
+                    logger.warning(
+                        "%s: %d partitions in a row failed, so the rest are skipped", self.stream.name, FAULTS_IN_A_ROW
+                    )
             is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
             self.is_given_up |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
             return self.is_news(error)
 
     def is_news(self, error: HarvestError) -> bool:
-        """Whether this is the first time for this stream that it is told."""
+        """Whether the stream reports this error for the first time."""
         with self._lock:
-            told = type(error).__name__ if isinstance(error, OddRowsError) else str(error)
-            is_news = told not in self._told
-            self._told.add(told)
+            reported = type(error).__name__ if isinstance(error, OddRowsError) else str(error)
+            is_news = reported not in self._reported
+            self._reported.add(reported)
             return is_news
 
-    # When its state is emitted.
+    # When the state is emitted.
 
     def announce(self) -> None:
-        """One more partition is going to be read."""
+        """Counts one more partition that will be read."""
         with self._partitions_lock:
             self._open_partitions += 1
 
     def finish(self, began: datetime) -> None:
-        """All that is to be read is announced; when it has been read, the stream is where it was at that moment."""
+        """All partitions are generated. Once they are read, the stream is complete as of `began`."""
         with self._partitions_lock:
             self._final = lambda: self.progress.state(self.stream.final_state(self.progress, began))
             self._emit_if_complete()
 
     def _emit_checkpoint(self, state: State) -> None:
-        """Called by the thread that read what the state vouches for."""
+        """Called by the thread that read the rows which the state covers."""
         if not self._has_left_out:
             self._emit_state(state)
 
@@ -170,11 +170,11 @@ class StreamRun(Cursor):
 
     @override
     def observe(self, record: Record) -> None:
-        """A row says nothing about what is still to come."""
+        """Does nothing: a row says nothing about the rows still to come."""
 
     @override
     def ensure_at_least_one_state_emitted(self) -> None:
-        """The CDK's last call for a stream, whether it succeeded or not. What failed has no state to emit."""
+        """The CDK's last call for a stream, also after a failure. Emits no state: a failed stream has none."""
         self.progress.is_over.set()
         self.stream.odd_rows.warn()
         seconds = time.monotonic() - self._began
@@ -187,4 +187,4 @@ class StreamRun(Cursor):
 
 
 def _nowhere(_: object) -> None:
-    """Before it is connected."""
+    """Placeholder until `connect` is called."""

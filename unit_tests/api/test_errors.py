@@ -246,7 +246,7 @@ def test_a_stream_that_does_not_exist_is_named_and_the_others_are_read(config: d
     result = sync(config, [], asked=asked)
     kind, message = result.errors["invoice_lines"]
     assert kind == "config_error"
-    assert message.startswith('The catalog asks for a stream "invoice_lines", which this connector does not have.')
+    assert message.startswith('The catalog selects a stream "invoice_lines", which this connector does not have.')
     assert result.statuses == {"invoice_lines": "INCOMPLETE", "tasks": "COMPLETE"}
 
 

@@ -88,10 +88,10 @@ def test_a_user_who_is_no_administrator_is_told_that_rows_are_hidden(
     harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     told_unreadable(caplog, config)
-    assert "no Administrator" not in caplog.text
+    assert "not an Administrator" not in caplog.text
     config["credentials"]["api_token"] = harvest.token_for("member")
     told_unreadable(caplog, config)
-    assert "This user is no Administrator" in caplog.text
+    assert "This user is not an Administrator" in caplog.text
 
 
 @pytest.mark.parametrize("status", [403, 404])
