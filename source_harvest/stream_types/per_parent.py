@@ -104,6 +104,7 @@ class PerParentStream(HarvestStream):
         self._progress = VisitProgress(self.name, parent_ids, partial(self._visited, progress, began))
         for parent_id in parent_ids:
             since = progress.complete_from if parent_id in unread else progress.since
+            # To find deleted children, the tracker needs to see all that are left.
             asked = None if self._tracker else since
             yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": since}
 

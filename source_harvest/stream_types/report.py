@@ -152,7 +152,11 @@ class ReportStream(DayStream):
             )
 
     def _to_read(self, progress: StreamProgress, began: datetime) -> Iterator[Period]:
-        """The periods to read, in order: those not read yet, or not late enough after their end; without the gaps."""
+        """The periods to read in this sync, oldest first.
+
+        A period is read if it was never read, or if its last read was less than `report_lookback_days` after its end,
+        as its numbers may still change. Periods without any entries are skipped.
+        """
         today = self.today(began)
         read_on = self.today(progress.bookmark.cursor) if progress.bookmark.cursor else None
         # Periods that end before these days are final: the last complete read, or the unfinished one, was late enough.

@@ -47,7 +47,10 @@ class VisitProgress:
                     self._save(up_to_parent, unread)
 
     def _reached(self) -> tuple[int, list[int]]:
-        """The last visited parent, and the unvisited ones before it; an earlier parent if these exceed `MOST_OPEN`."""
+        """How far a checkpoint may go: a visited parent, and the parents with lower ids that are not visited yet.
+
+        It is the visited parent with the highest id that has at most `MOST_OPEN` unvisited ones before it.
+        """
         up_to_parent, open_before, open_ids = 0, 0, list[int]()
         while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
             self._in_order += 1
