@@ -151,7 +151,7 @@ def test_some_invoices_that_cannot_be_read_hide_no_other(
     assert result.statuses == {"invoice_messages": "INCOMPLETE"}
     state = result.states.get("invoice_messages", {"unfinished": {"up_to_parent": 0}, "unread": []})
     assert "updated_at" not in state
-    assert state["unread"] == sorted(id_ for id_ in hidden if id_ <= state["unfinished"]["up_to_parent"])
+    assert {id_ for id_ in hidden if id_ <= state["unfinished"]["up_to_parent"]} <= set(state["unread"])
     assert len(told(result)) == 1
     found = {row["id"] for row in result.records("invoice_messages")}
     assert found == {row["id"] for row in tables(harvest)["invoice_messages"] if row["invoice_id"] not in hidden}
