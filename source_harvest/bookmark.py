@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # The keys of states that Airbyte's earlier connector left for streams that it read per parent.
 PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "lookback_window"}
 
+# What a state may hold of a stream of which nothing was read to its end.
+OF_ANY = {"account", "start", "counted"}
+
 
 def timestamp(moment: datetime) -> str:
     """A moment as Harvest writes it: "2024-01-31T10:00:00Z"."""
@@ -138,11 +141,7 @@ def bookmark_of(stream: HarvestStream, state: Mapping[str, Any]) -> Bookmark:
     try:
         account, is_counted = _account(state), _flag(state.get("counted", False))
         stream.recall(own)
-        if state.keys() <= own.keys() | {
-            "account",
-            "start",
-            "counted",
-        }:  # killed before it had read anything to its end
+        if state.keys() <= own.keys() | OF_ANY:  # killed before it had read anything to its end
             return Bookmark(account=account, is_counted=is_counted)
         if state.keys() == {"to"} == {stream.earlier_state_key}:
             state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007

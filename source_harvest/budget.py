@@ -80,11 +80,7 @@ class Limit:
         """Counts a request that is sent now; None where none may be."""
         with self._lock:
             now = time.monotonic()
-            if self._free_at(now) > now:
-                return None
-            turn = Turn(now + self._window + self._slack)
-            self._turns.append(turn)
-            return turn
+            return None if self._free_at(now) > now else self._counted(now)
 
     def count(self, gate: Gate) -> None:
         """Counts a request that is sent now, after a wait where that is no longer than Harvest's short window.
@@ -94,7 +90,12 @@ class Limit:
         if self._window <= WINDOW.total_seconds():
             self.wait(gate)
         with self._lock:
-            self._turns.append(Turn(time.monotonic() + self._window + self._slack))
+            self._counted(time.monotonic())
+
+    def _counted(self, now: float) -> Turn:
+        turn = Turn(now + self._window + self._slack)
+        self._turns.append(turn)
+        return turn
 
     def minutes_for(self, requests: int) -> int:
         """How many minutes so many requests take at least."""

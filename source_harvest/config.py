@@ -15,12 +15,12 @@ from pendulum.parsing.exceptions import ParserError
 
 from source_harvest.address import origin
 from source_harvest.errors import SHOWN_LENGTH, brief, config_error, shown_if_harmless
-from source_harvest.secret_filter import keep_secret
+from source_harvest.secret_filter import NAMES, keep_secret
 
 Config = Mapping[str, Any]
 
 # Of the credentials, what people paste.
-PASTED = ("api_token", "client_id", "client_secret", "refresh_token", "access_token")
+PASTED = (*NAMES, "client_id")
 
 # So many fields that nobody knows are named.
 MOST_NAMED = 10
