@@ -15,12 +15,12 @@ from pendulum.parsing.exceptions import ParserError
 
 from source_harvest.address import origin
 from source_harvest.errors import SHOWN_LENGTH, config_error, quote_unless_secret, redacted
-from source_harvest.secret_filter import keep_secret
+from source_harvest.secret_filter import NAMES, keep_secret
 
 Config = Mapping[str, Any]
 
 # Credentials that people paste.
-PASTED = ("api_token", "client_id", "client_secret", "refresh_token", "access_token")
+PASTED = (*NAMES, "client_id")
 
 # A warning names at most this many fields or streams.
 MOST_NAMED = 10

@@ -80,11 +80,7 @@ class RateLimit:
         """Counts a request that is sent now; None if none may be sent."""
         with self._lock:
             now = time.monotonic()
-            if self._free_at(now) > now:
-                return None
-            turn = Turn(now + self._window + self._slack)
-            self._turns.append(turn)
-            return turn
+            return None if self._free_at(now) > now else self._counted(now)
 
     def count(self, slots: RequestSlots) -> None:
         """Counts a request that is sent now. Waits first if the window is short; reports do not wait.
@@ -94,7 +90,12 @@ class RateLimit:
         if self._window <= WINDOW.total_seconds():
             self.wait(slots)
         with self._lock:
-            self._turns.append(Turn(time.monotonic() + self._window + self._slack))
+            self._counted(time.monotonic())
+
+    def _counted(self, now: float) -> Turn:
+        turn = Turn(now + self._window + self._slack)
+        self._turns.append(turn)
+        return turn
 
     def minutes_for(self, requests: int) -> int:
         """The minutes that so many requests take at least."""

@@ -89,14 +89,20 @@ def test_any_other_catalog_is_not_taken_for_that_of_discover(content: str, tmp_p
         SourceHarvest.read_catalog(str(tmp_path / "catalog.json"))
 
 
-def test_a_file_of_somebody_else_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "config.json"
+def refused_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config file that the system lets nobody read."""
+    path = folder / "config.json"
     path.write_text("{}")
 
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
+    return path
+
+
+def test_a_file_of_somebody_else_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = refused_file(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(HarvestError) as caught:
         SourceHarvest.read_config(str(path))
@@ -106,13 +112,7 @@ def test_a_file_of_somebody_else_is_said_to_be(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_file_that_its_owner_may_not_read_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "config.json"
-    path.write_text("{}")
-
-    def refuse(_: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    path = refused_file(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid)
     with pytest.raises(HarvestError, match="but its mode does not let its owner read it"):
         SourceHarvest.read_config(str(path))
