@@ -44,7 +44,7 @@ class HarvestError(AirbyteTracedException):
         self.status = status
         self.said = said and without_secrets(said)
 
-    def anew(self) -> "HarvestError":
+    def copy(self) -> "HarvestError":
         """A copy to raise elsewhere: an exception collects a traceback of each place where it was raised."""
         return HarvestError(str(self.message), self.failure_type, self.status, self.said)
 

@@ -70,7 +70,7 @@ class HarvestAccount:
         Raises `HarvestError`.
         """
         if self._rejection:
-            raise self._rejection.anew()
+            raise self._rejection.copy()
         self.connect()
         try:
             with plain_errors():
@@ -80,7 +80,7 @@ class HarvestAccount:
 
     def _explain(self, error: HarvestError, place: Place) -> HarvestError:
         if error.status in {401, 404} and (rejection := self._why_rejected(error)):
-            return rejection.anew()
+            return rejection.copy()
         if error.status in {403, 404} and place.module and self.is_off(place.module):
             return module_is_off(place, str(error.said))
         return error

@@ -98,7 +98,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
                 headers = self.build_refresh_request_headers()
                 _, response = client.send_request("POST", url, REQUEST_KWARGS, headers=headers, data=form)
         except HarvestError as error:
-            raise _refresh_refused(error) if error.status and 400 <= error.status < 500 else error.anew() from error
+            raise _refresh_refused(error) if error.status and 400 <= error.status < 500 else error.copy() from error
         body = object_of(response)
         if not _is_token(body.get("access_token")):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
@@ -114,7 +114,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         Raises `HarvestError`.
         """
         if self._failure and time.monotonic() < self._failed_until:
-            raise self._failure.anew()
+            raise self._failure.copy()
         try:
             with schema_errors(ACCESS_TOKEN):
                 return super().refresh_access_token()

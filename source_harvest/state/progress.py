@@ -42,7 +42,7 @@ class StatefulStream(Protocol):
         """Whether rows could not become records; no checkpoint may then cover their days."""
         ...
 
-    def since(self, bookmark: StreamState) -> str | None:
+    def since(self, last: StreamState) -> str | None:
         """The earliest change to read; None for everything."""
         ...
 
@@ -59,7 +59,7 @@ class StreamProgress:
     ) -> None:
         """`last` is the state of the last sync. `remembers` is false for a full refresh, which emits no checkpoints."""
         self._stream = stream
-        self.bookmark = last
+        self.stream_state = last
         self.start = start
         """Start date: a first read asks for rows updated since this."""
         self.full_read_days = full_read_days
@@ -74,21 +74,21 @@ class StreamProgress:
         self._emit_estimate: Callable[[int], None] = _nowhere
         self._lock = RLock()
         if last.cursor and not last.account:  # another connector's state does not give its start date
-            self.bookmark = replace(last, start=start)
+            self.stream_state = replace(last, start=start)
         elif not last.reaches_back_to(start):
             logger.info("%s: the start date moved back from %s, so all is read again", stream.name, last.start)
-            self.bookmark = StreamState(account=last.account)
+            self.stream_state = StreamState(account=last.account)
 
     def belongs_to(self, account: str) -> None:
         """Sets the account that its next states name.
 
         Raises a config `HarvestError` if its last state is of another account.
         """
-        if self.bookmark.account not in {None, account}:
+        if self.stream_state.account not in {None, account}:
             raise config_error(
-                f"The state of {self._stream.name} is of the Harvest account {self.bookmark.account}, and the source "
-                f"now reads {account}: rows of two accounts would stand in one table. Clear the connection's data, or "
-                "give each account a connection of its own."
+                f"The state of {self._stream.name} is of the Harvest account {self.stream_state.account}, and the "
+                f"source now reads {account}: rows of two accounts would stand in one table. Clear the connection's "
+                "data, or give each account a connection of its own."
             )
         self._account = account
 
@@ -102,7 +102,7 @@ class StreamProgress:
         self._emit_state = emit_state
         self._emit_estimate = emit_estimate
         self.tracker = tracker
-        if self.bookmark.is_counted and not tracker:
+        if self.stream_state.is_counted and not tracker:
             self.checkpoint()  # else the last state says that rows to come are tracked
 
     def expect(self, rows: int) -> None:
@@ -112,60 +112,64 @@ class StreamProgress:
     @property
     def since(self) -> str | None:
         """The earliest change to read; None for everything."""
-        return max(filter(None, (self._stream.since(self.bookmark), self.start)), default=None)
+        return max(filter(None, (self._stream.since(self.stream_state), self.start)), default=None)
 
     @property
     def complete_from(self) -> str | None:
         """The earliest change that will have been delivered after a complete read; None for every change."""
         if self._stream.minds_start_date:
             return None
-        since = self._stream.since(self.bookmark)
-        return self.bookmark.start if since and since >= (self.start or since) else self.start
+        since = self._stream.since(self.stream_state)
+        return self.stream_state.start if since and since >= (self.start or since) else self.start
 
     @property
     def is_first_read(self) -> bool:
         """Whether the stream has a cursor and was never read to its end."""
-        return self.bookmark.cursor is None and self._stream.cursor_column is not None
+        return self.stream_state.cursor is None and self._stream.cursor_column is not None
 
     def start_anew(self) -> None:
         """Forgets the last state."""
-        self.bookmark = StreamState()
+        self.stream_state = StreamState()
 
     def forget_spans(self) -> None:
         """Forgets the days that an earlier attempt finished, because all days are read again."""
-        if self.bookmark.spans:
-            self.bookmark = replace(self.bookmark, began=None, spans=(), entries=None, found=0)
+        if self.stream_state.finished_days:
+            self.stream_state = replace(self.stream_state, began=None, finished_days=(), entries=None, found=0)
 
-    def go_on(self, began: datetime, spans: list[DateRange], entries: int | None, found: int) -> None:
-        """Continues an unfinished first read: the days in `spans` delivered `found` of the list's `entries`."""
-        self.bookmark = replace(self.bookmark, began=began, spans=tuple(spans), entries=entries, found=found)
+    def go_on(self, began: datetime, finished_days: list[DateRange], entries: int | None, found: int) -> None:
+        """Continues an unfinished first read: the `finished_days` delivered `found` of the list's `entries`."""
+        self.stream_state = replace(
+            self.stream_state, began=began, finished_days=tuple(finished_days), entries=entries, found=found
+        )
 
-    def finished_span(self, began: datetime, span: DateRange, entries: int | None = None, found: int = 0) -> None:
+    def finished_days(self, began: datetime, days: DateRange, entries: int | None = None, found: int = 0) -> None:
         """Adds finished days of a first read, which delivered `found` of the list's `entries`. Emits a checkpoint."""
         if self._stream.has_left_out_rows:
             return  # these days may lack rows
         with self._lock:
-            spans, found = tuple(merged([*self.bookmark.spans, span])), self.bookmark.found + found
-            self.bookmark = replace(self.bookmark, began=began, spans=spans, entries=entries, found=found)
+            finished, found = tuple(merged([*self.stream_state.finished_days, days])), self.stream_state.found + found
+            self.stream_state = replace(
+                self.stream_state, began=began, finished_days=finished, entries=entries, found=found
+            )
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
         """All due parents up to this one were visited, except the `unread`. Emits a checkpoint."""
         with self._lock:
-            self.bookmark = self.bookmark.visited(Attempt(began, parent_id), unread)
+            self.stream_state = self.stream_state.visited(Attempt(began, parent_id), unread)
             self.checkpoint()
 
     def begin_visits(self, visit: ParentScope) -> None:
         """Sets which parents are due, and forgets unfinished visits if others were due then."""
-        if self.bookmark.visit is not visit:
-            self.bookmark = replace(self.bookmark, visit=visit, began=None, attempts=())
+        if self.stream_state.visit is not visit:
+            self.stream_state = replace(self.stream_state, visit=visit, began=None, attempts=())
 
     def checkpoint(self) -> None:
         """Emits the current state, unless this is a full refresh."""
         if not self.remembers:
             return
         with self._lock:  # so that no older state follows a newer one
-            self._emit_state(self.state(self.bookmark))
+            self._emit_state(self.state(self.stream_state))
 
     def state(self, stream_state: StreamState) -> State:
         """The JSON of a state, with the stream's extra keys."""

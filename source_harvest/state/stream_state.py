@@ -31,7 +31,7 @@ class StreamState:
     """Every change before it has been delivered. None: the stream was never read to its end."""
     began: datetime | None = None
     """When the unfinished read began."""
-    spans: tuple[DateRange, ...] = ()
+    finished_days: tuple[DateRange, ...] = ()
     """The days that the unfinished read has finished."""
     entries: int | None = None
     """How many rows the list had when that read began, if known."""
@@ -92,8 +92,8 @@ class StreamState:
         found = {key: timestamp(moment) for key, moment in found.items() if moment}
         if self.began:
             unfinished: dict[str, Any] = {"began": timestamp(self.began)}
-            if self.spans:
-                unfinished["spans"] = [span.ends for span in self.spans]
+            if self.finished_days:
+                unfinished["spans"] = [days.ends for days in self.finished_days]
             if self.entries is not None:
                 unfinished |= {"entries": self.entries, "found": self.found}
             unfinished |= self._visits
@@ -164,7 +164,7 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
         if unfinished and cursor_field not in state
         else _moment(state.get(cursor_field, state.get("updated_at"))),
         began=_moment(unfinished["began"]) if unfinished else None,
-        spans=tuple(DateRange.of(ends) for ends in unfinished.get("spans", ())),
+        finished_days=tuple(DateRange.of(ends) for ends in unfinished.get("spans", ())),
         entries=int(unfinished["entries"]) if "entries" in unfinished else None,
         found=int(unfinished.get("found", 0)),
         visit=ParentScope(unfinished.get("visit", ParentScope.ALL.value)),

@@ -120,7 +120,7 @@ class HarvestStream(HttpStream):
         """The stream of class `kind` for the same account."""
         return self if type(self) is kind else kind(self._account)
 
-    def since(self, bookmark: StreamState) -> str | None:
+    def since(self, last: StreamState) -> str | None:
         """From which change on its records are to be read; None for all of them."""
         return None
 
@@ -143,7 +143,7 @@ class HarvestStream(HttpStream):
         """What the deletion tracker must know of it; None if its records have no id."""
         if self.primary_key != "id":
             return None
-        source, last = self.source_lists()[0], progress.bookmark
+        source, last = self.source_lists()[0], progress.stream_state
         return TrackedStream(
             name=self.name,
             was_read=bool(last.cursor or last.began),

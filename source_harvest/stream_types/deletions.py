@@ -58,7 +58,7 @@ class DeletedRecordsStream(PerUserStream):
                 return moment
             return None
 
-        self.tracker.begin(progress.bookmark, tracked, asked_at, progress.checkpoint)
+        self.tracker.begin(progress.stream_state, tracked, asked_at, progress.checkpoint)
 
     @override
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:

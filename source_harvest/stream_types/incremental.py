@@ -15,5 +15,5 @@ class UpdatedSince(HarvestStream):
     cursor_field: str | list[str] = "updated_at"
 
     @override
-    def since(self, bookmark: StreamState) -> str | None:
-        return bookmark.since(self.overlap)
+    def since(self, last: StreamState) -> str | None:
+        return last.since(self.overlap)

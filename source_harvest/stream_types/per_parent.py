@@ -96,7 +96,7 @@ class PerParentStream(HarvestStream):
 
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        unread = progress.bookmark.unread
+        unread = progress.stream_state.unread
         parent_ids = sorted({*self._to_visit(progress, began), *unread})
         self._due_again = set(unread)
         self._checkpoint, self._tracker = progress.checkpoint, progress.tracker
@@ -241,15 +241,15 @@ class ChangedParentsStream(PerParentStream):
         return {"delivered": [part_of(untold)]} if untold else {}
 
     @override
-    def since(self, bookmark: StreamState) -> str | None:
-        return bookmark.children_since(self.overlap)
+    def since(self, last: StreamState) -> str | None:
+        return last.children_since(self.overlap)
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:
         # Harvest's clock is unknown before its first answer. If the local clock is wrong, the whole list is read in
         # vain, or the next sync makes the visits that are due.
         self._has_whole_list = self._due(progress, datetime.now(timezone.utc)) is not ParentScope.CHANGED
-        return None if self._has_whole_list else progress.bookmark.since(self.overlap)
+        return None if self._has_whole_list else progress.stream_state.since(self.overlap)
 
     @override
     def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
@@ -257,7 +257,7 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
-        state, last = super().final_state(progress, began), progress.bookmark
+        state, last = super().final_state(progress, began), progress.stream_state
         first = last.began or began
         return replace(
             state,
@@ -267,7 +267,7 @@ class ChangedParentsStream(PerParentStream):
         )
 
     def _due(self, progress: StreamProgress, now: datetime) -> ParentScope:
-        last, days = progress.bookmark, progress.full_read_days
+        last, days = progress.stream_state, progress.full_read_days
         unfinished = last.visit if last.began else ParentScope.CHANGED
         has_visited_all = days and last.all_parents and (now - last.all_parents).days < days
         if not has_visited_all or unfinished is ParentScope.ALL:
@@ -279,7 +279,7 @@ class ChangedParentsStream(PerParentStream):
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
         self._visit = self._due(progress, began) if self._has_whole_list else ParentScope.CHANGED
         progress.begin_visits(self._visit)
-        last = progress.bookmark
+        last = progress.stream_state
         changed = timestamp((last.cursor or began) - self.overlap)
         recent = timestamp(began - RECENTLY)
         for id_, parent in self._parents.items():

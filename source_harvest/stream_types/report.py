@@ -158,10 +158,10 @@ class ReportStream(DayStream):
         as its numbers may still change. Periods without any entries are skipped.
         """
         today = self.today(began)
-        read_on = self.today(progress.bookmark.cursor) if progress.bookmark.cursor else None
+        read_on = self.today(progress.stream_state.cursor) if progress.stream_state.cursor else None
         # Periods that end before these days are final: the last complete read, or the unfinished one, was late enough.
         settled = read_on - self._lookback if read_on else date.min
-        done_before = self.today(progress.bookmark.began or began) - self._lookback
+        done_before = self.today(progress.stream_state.began or began) - self._lookback
         self._start = (
             self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
         )
@@ -171,7 +171,9 @@ class ReportStream(DayStream):
         for days in common(missing(left_out), [DateRange(first, today)]):
             for period in self._calendar.periods(days.first or first, days.last or today):
                 is_settled = period.last < settled and not any(part.covers(*period) for part in unread)
-                is_done = period.last < done_before and any(part.covers(*period) for part in progress.bookmark.spans)
+                is_done = period.last < done_before and any(
+                    part.covers(*period) for part in progress.stream_state.finished_days
+                )
                 if not (is_settled or is_done):
                     yield period
 
@@ -230,12 +232,12 @@ class ReportStream(DayStream):
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        progress.finished_span(progress.bookmark.began or began, DateRange(*stream_slice["period"]))
+        progress.finished_days(progress.stream_state.began or began, DateRange(*stream_slice["period"]))
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
-        began = progress.bookmark.began or began
+        began = progress.stream_state.began or began
         changeable = self.today(began) - self._lookback
         self._subjects = {
             day: found for day, found in self._subjects.items() if self._calendar.period_of(day).last >= changeable

@@ -50,7 +50,7 @@ class StreamPartitions(PartitionGenerator):
             slices = list(stream.partitions(run.progress, began))
         stream.odd_rows.check()
         for number, stream_slice in enumerate(slices):
-            if run.is_given_up:
+            if run.is_stopped:
                 return
             partition = SlicePartition(run, stream_slice, began, self._slots)
             yield self._announced(partition)
@@ -70,7 +70,7 @@ class StreamPartitions(PartitionGenerator):
             try:
                 began.append(shared_list.wait())
             except Exception as error:
-                if shared_list in own or (isinstance(error, HarvestError) and not self._run.is_news(error)):
+                if shared_list in own or (isinstance(error, HarvestError) and not self._run.is_unreported(error)):
                     raise ReportedError from error
                 raise
         self._run.requests_of_others += sum(shared_list.requests for shared_list in own)
@@ -146,7 +146,7 @@ class ListPartition(SlotPartition):
             with self._slot:
                 yield from self._list.read(self._list_slice)
         except HarvestError as error:
-            if self._run.is_news(error):
+            if self._run.is_unreported(error):
                 raise
 
 
@@ -169,7 +169,7 @@ class SlicePartition(SlotPartition):
     def _read(self) -> Iterator[Record]:
         run, stream = self._run, self._run.stream
         with self._slot:
-            if run.is_given_up:
+            if run.is_stopped:
                 return
             count, started = 0, time.monotonic()
             try:

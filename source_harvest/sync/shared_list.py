@@ -91,8 +91,8 @@ class SharedList:
         """The slices to read first; `more_slices` yields the rest."""
         self._since = self._needed()
         resumable = [run for run in self._runs if run.stream.takes_at_once]
-        unfinished = [run for run in resumable if run.progress.bookmark.spans]
-        began = [run.progress.bookmark.began for run in unfinished if run.progress.bookmark.began]
+        unfinished = [run for run in resumable if run.progress.stream_state.finished_days]
+        began = [run.progress.stream_state.began for run in unfinished if run.progress.stream_state.began]
         # Runs that need only changes get them from the last slice.
         others = [run.stream.list_since(run.progress) for run in self._runs if run not in unfinished]
         self._is_resumed = bool(began) and all(others)
@@ -114,10 +114,15 @@ class SharedList:
 
         The entry counts are kept if a run's state is of that attempt and has exactly the other ranges.
         """
-        gaps = merged(gap for run in runs for gap in missing(run.progress.bookmark.spans))
+        gaps = merged(gap for run in runs for gap in missing(run.progress.stream_state.finished_days))
         done = missing(gaps)
         agreed = next(
-            (s for s in (run.progress.bookmark for run in runs) if s.began == began and list(s.spans) == done), None
+            (
+                s
+                for s in (run.progress.stream_state for run in runs)
+                if s.began == began and list(s.finished_days) == done
+            ),
+            None,
         )
         self._must_count = True
         self._announced, self._found = (agreed.entries, agreed.found) if agreed else (None, 0)
@@ -284,7 +289,7 @@ class SharedList:
         for run in self._runs:
             if type(run.stream) is type(self._source) and page.entries:
                 run.progress.expect(page.entries)
-            if page.sent and run.progress.bookmark.latest > page.sent + self._tolerance:
+            if page.sent and run.progress.stream_state.latest > page.sent + self._tolerance:
                 logger.warning(
                     "The state of %s is from the future (Harvest's clock says %s): reading all of the stream again",
                     run.stream.name,
@@ -301,7 +306,7 @@ class SharedList:
             return
         for run in self._runs:
             if run.progress.is_first_read and run.stream.takes_at_once:
-                run.progress.finished_span(self._began, list_slice.date_range, self._announced, found)
+                run.progress.finished_days(self._began, list_slice.date_range, self._announced, found)
 
     def _close_slice(self) -> None:
         """Counts a slice as done. After the last one, adds a final slice if one is due, else ends the read."""

@@ -42,7 +42,7 @@ class StreamRun(Cursor):
     def __init__(self, stream: HarvestStream, progress: StreamProgress) -> None:
         self.stream = stream
         self.progress = progress
-        self.is_given_up = False
+        self.is_stopped = False
         """Its remaining partitions are skipped, as they would fail too."""
         self.requests_of_others = 0
         """Requests made by list readers other than the stream's own."""
@@ -124,16 +124,16 @@ class StreamRun(Cursor):
                         "%s: %d partitions in a row failed, so the rest are skipped", self.stream.name, FAULTS_IN_A_ROW
                     )
             is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
-            self.is_given_up |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
-            return self.is_news(error)
+            self.is_stopped |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
+            return self.is_unreported(error)
 
-    def is_news(self, error: HarvestError) -> bool:
+    def is_unreported(self, error: HarvestError) -> bool:
         """Whether the stream reports this error for the first time."""
         with self._lock:
             reported = type(error).__name__ if isinstance(error, OddRowsError) else str(error)
-            is_news = reported not in self._reported
+            is_unreported = reported not in self._reported
             self._reported.add(reported)
-            return is_news
+            return is_unreported
 
     # When the state is emitted.
 

@@ -132,13 +132,13 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
     client = HarvestClient(settings_of({"credentials": TOKEN}), {"credentials": TOKEN})
     stream = Clients(HarvestAccount(client))
     try:
-        bookmark = stream.load_state(state)
+        parsed = stream.load_state(state)
     except HarvestError as error:
         assert_config_error(error, 'The state of the stream "clients" cannot be read')
     else:
-        assert stream.load_state(bookmark.state("updated_at")) == bookmark
-        assert isinstance(bookmark.since(timedelta(minutes=5)), str | None)
-        assert isinstance(bookmark.children_since(timedelta(minutes=5)), str | None)
+        assert stream.load_state(parsed.state("updated_at")) == parsed
+        assert isinstance(parsed.since(timedelta(minutes=5)), str | None)
+        assert isinstance(parsed.children_since(timedelta(minutes=5)), str | None)
 
 
 def test_a_catalog_is_taken_or_one_sentence(harvest: Harvest, config: dict[str, Any], naps: list[float]) -> None:
