@@ -15,7 +15,6 @@ from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
 from source_harvest.stream_types.embedded import EmbeddedStream
 from source_harvest.stream_types.per_parent import ChangedParentsStream, PerParentStream
-from source_harvest.stream_types.per_user import DayStream
 from source_harvest.streams import STREAMS
 
 FOLDER = Path(__file__).parent
@@ -86,11 +85,7 @@ def _overview() -> Iterator[str]:
 def _sources(stream: type[HarvestStream]) -> str:
     if issubclass(stream, DeletedRecordsStream):
         return "the lists of the streams beside it"
-    paths = (
-        [stream.resource]
-        if issubclass(stream, DayStream)
-        else [it.resource or name_of(it) for it in stream.source_lists()]
-    )
+    paths = [stream.resource] if stream.resource else [it.resource or name_of(it) for it in stream.source_lists()]
     below = f"/{{id}}/{stream.below_parent}" if issubclass(stream, PerParentStream) else ""
     return ", ".join(f"`/{path}{below}`" for path in paths)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.sample.agency import build
-from emulator.sample.builder import BEGINNING
+from emulator.sample.builder import BEGINNING, SIZES
 from emulator.sample.working_day import work
 from emulator.server.hosted_account import HostedAccount
 
@@ -14,6 +14,8 @@ class Harvest(HostedAccount):
     def __init__(self, size: str = "xs", seed: int = 0) -> None:
         super().__init__(build(size, seed), BEGINNING)
         self._seed = seed
+        if not SIZES[size].has_paid_time_off:
+            self.modules.discard("pto")
 
     def work(self, days: int = 1) -> None:
         """Let working days pass, with new, changed, billed and deleted rows."""

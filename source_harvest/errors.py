@@ -115,10 +115,15 @@ class Place:
     """Harvest's module for it, such as "invoice" for `invoice_feature` of the company."""
 
 
+# Harvest's modules whose names are no plurals of their own.
+MODULE_NAMES = {"pto": "paid time off"}
+
+
 def module_is_off(place: Place, said: str) -> HarvestError:
     """The error for a place whose module is switched off in the account."""
+    module = MODULE_NAMES.get(place.module, f"{place.module}s")
     return config_error(
-        f"{said} to the request for {place.name}, because the module for {place.module}s is switched off in this "
+        f"{said} to the request for {place.name}, because the module for {module} is switched off in this "
         "account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
     )
 

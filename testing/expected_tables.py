@@ -1,11 +1,14 @@
 """What each table is to hold, worked out from an emulated account without the connector's help."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from emulator import Harvest
+from emulator.account.paid_time_off import assignments as assignments_of
+from emulator.account.paid_time_off import balances as balances_of
 from emulator.server.single_records import company_row
-from testing.expected_reports import SUBJECTS, Row, project_budget, reports
+from testing.expected_reports import SUBJECTS, Row, project_budget, reports, today
 
 SAME_NAME = [
     "clients",
@@ -21,6 +24,11 @@ SAME_NAME = [
     "projects",
     "roles",
     "users",
+    "pto_types",
+    "pto_requests",
+    "pto_holiday_calendars",
+    "pto_work_schedules",
+    "pto_allocations",
 ]
 
 # Column <- nested object and field.
@@ -38,6 +46,10 @@ FLAT = {
     "project_users": "project.id user.id",
     "project_tasks": "project.id task.id",
     "user_projects": "project.id user.id client.id",
+    "pto_requests": "user.id pto_type.id reviewer.id",
+    "pto_assignments": "user.id holiday_calendar.id work_schedule.id",
+    "pto_allocations": "user.id pto_type.id",
+    "pto_balances": "user.id pto_type.id",
 }
 
 KEYS = {
@@ -47,6 +59,8 @@ KEYS = {
     "user_project_tasks": ("user_id", "project_task_id"),
     "time_entry_external_reference": ("time_entry_id", "external_reference_id"),
     "project_budget": ("project_id", "snapshot_date"),
+    "pto_assignments": ("user_id",),
+    "pto_balances": ("user_id", "pto_type_id", "year", "snapshot_date"),
     "deleted_records": ("stream", "record_id"),
     **{name: (subject, "currency", "period_start") for name, subject in SUBJECTS.items()},
 }
@@ -93,6 +107,10 @@ def tables(harvest: Harvest, report_period: str = "month") -> dict[str, list[Row
         "user_roles": [{"user_id": u, "role_id": role["id"]} for role in lists["roles"] for u in role["user_ids"]],
         **reports(harvest, report_period),
         "project_budget": project_budget(harvest),
+        "pto_request_days": list(_request_days(lists["pto_requests"])),
+        "pto_holidays": list(_holidays(lists["pto_holiday_calendars"])),
+        "pto_assignments": copied(assignments_of(harvest.state)),
+        "pto_balances": list(_balances(harvest, lists["users"])),
         "deleted_records": [],
     }
     return {name: [_finished(name, dict(row)) for row in rows] for name, rows in found.items()}
@@ -158,3 +176,33 @@ def _user_project_tasks(assignments: list[Row], task_assignments: list[Row]) -> 
                     "is_active": user["is_active"] and task["is_active"],
                     "updated_at": max(user["updated_at"], task["updated_at"]),
                 }
+
+
+def _request_days(requests: list[Row]) -> Iterator[Row]:
+    for row in requests:
+        ids = {"pto_request_id": row["id"], "user_id": row["user"]["id"], "pto_type_id": row["pto_type"]["id"]}
+        for day in row["request_days"]:
+            yield {**day, **ids, "status": row["status"], "pto_request_updated_at": row["updated_at"]}
+
+
+def _holidays(calendars: list[Row]) -> Iterator[Row]:
+    for row in calendars:
+        yield from ({**entry, "holiday_calendar_id": row["id"]} for entry in row["entries"])
+
+
+NUMBERS_AS_TEXT = ("_days", "_hours", "_fraction")
+
+
+def _balances(harvest: Harvest, users: list[Row]) -> Iterator[Row]:
+    day = today(harvest)
+    as_of = harvest.clock.now().date().isoformat()
+    for user in users:
+        answer = copied(balances_of(harvest.state, user["id"], day.year, as_of))
+        for row in answer["balances"]:
+            numbers = {name: value and float(value) for name, value in row.items() if name.endswith(NUMBERS_AS_TEXT)}
+            yield {**row, **numbers, "user": answer["user"], "snapshot_date": day.isoformat()}
+
+
+def copied(value: Any) -> Any:
+    """The value as JSON brings it, so that it stays as it is."""
+    return json.loads(json.dumps(value))

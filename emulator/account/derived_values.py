@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.account.amounts import line_item, rounded
+from emulator.account.paid_time_off import allocation, changed_calendar, changed_request, holiday_calendar, request
 from emulator.account.state import Row, State, full_name
 from emulator.account.timestamps import later_day
 
@@ -181,6 +182,10 @@ def _payment(state: State, values: Values) -> Values:
     return {"paid_date": paid, "paid_at": f"{paid}T00:00:00Z", **recorded, **values}
 
 
+def _of_user(state: State, values: Values) -> Values:
+    return _filled(state, values, user_id="users", pto_type_id="pto_types")
+
+
 def _rate(_: State, values: Values) -> Values:
     return {"start_date": values["created_at"][:10], **values}
 
@@ -199,10 +204,15 @@ BEFORE_ADD: dict[str, Callable[[State, Values], Values]] = {
     "invoice_payments": _payment,
     "billable_rates": _rate,
     "cost_rates": _rate,
+    "pto_requests": lambda state, values: request(state, _of_user(state, values)),
+    "pto_holiday_calendars": holiday_calendar,
+    "pto_allocations": lambda state, values: allocation(state, _of_user(state, values)),
 }
 BEFORE_UPDATE: dict[str, Callable[[State, Row, Values], Values]] = {
     "invoices": _changed_bill("invoices"),
     "estimates": _changed_bill("estimates"),
     "time_entries": _moved("time_entries"),
     "expenses": _moved("expenses"),
+    "pto_requests": changed_request,
+    "pto_holiday_calendars": changed_calendar,
 }

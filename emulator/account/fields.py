@@ -34,6 +34,15 @@ _SENDER = "sent_by:str? sent_by_email:str? sent_from:str? sent_from_email:str?"
 _RECIPIENTS = "recipients[name:str? email:str?]"
 _TIME_TOTALS = "total_hours:num billable_hours:num currency:str! billable_amount:num!"
 _EXPENSE_TOTALS = "total_amount:num billable_amount:num currency:str"
+_PTO_TYPE = "pto_type{id:int name:str color:str? icon:str?}"
+_ACCRUAL = (
+    "accrual_type:str? accrual_schedule:str? accrual_first_payday:date? accrual_leave_hours:num?"
+    " accrual_worked_hours:num? accrual_max_hours_per_year:num?"
+)
+_WEEK = (
+    "monday_hours:num tuesday_hours:num wednesday_hours:num thursday_hours:num friday_hours:num saturday_hours:num"
+    " sunday_hours:num"
+)
 _RATE = f"id:int amount:num start_date:date? end_date:date? {_STAMPS}"
 
 FIELDS = {
@@ -122,6 +131,27 @@ FIELDS = {
     "billable_rates": _RATE,
     "cost_rates": _RATE,
     "teammates": "id:int first_name:str? last_name:str? email:str?",
+    "pto_types": (
+        f"id:int name:str color:str? icon:str? {_ACCRUAL} default_days_per_year:num? max_carryover_days:num?"
+        f" requires_approval:bool visible_to_all:bool is_active:bool {_STAMPS}"
+    ),
+    "pto_requests": (
+        "id:int status:str start_date:date end_date:date days:num? business_days_at_submission:num?"
+        " start_time_minutes:int? end_time_minutes:int? notes:str? review_reason:str? reviewed_at:stamp?"
+        f" {_USER} {_PTO_TYPE} reviewer{{id:int name:str}}?"
+        f" request_days[id:int date:date hours:num day_fraction:num] {_STAMPS}"
+    ),
+    "pto_holiday_calendars": f"id:int name:str entries_count:int entries[id:int name:str date:date] {_STAMPS}",
+    "pto_work_schedules": f"id:int name:str is_default:bool is_active:bool weekly_hours:num {_WEEK} {_STAMPS}",
+    "pto_assignments": (
+        f"{_USER} holiday_calendar{{id:int name:str}}? work_schedule{{id:int name:str}}?"
+        " effective_work_schedule{name:str weekly_hours:num}"
+    ),
+    "pto_allocations": (
+        f"id:int year:int {_USER} {_PTO_TYPE} {_ACCRUAL} days_per_year:num? carryover_days:num?"
+        " requires_approval:bool? effective_days_per_year:num? effective_accrual_type:str?"
+        f" effective_accrual_schedule:str? effective_requires_approval:bool? {_STAMPS}"
+    ),
     "report_time_clients": f"client_id:int client_name:str? {_TIME_TOTALS}",
     "report_time_projects": f"project_id:int project_name:str? client_id:int? client_name:str? {_TIME_TOTALS}",
     "report_time_tasks": f"task_id:int task_name:str? {_TIME_TOTALS}",

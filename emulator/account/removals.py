@@ -44,6 +44,23 @@ def _category(state: State, category: Row) -> None:
     _refuse_if_used(state, category, "This category is not removable.", ("expenses", "expense_category"))
 
 
+def _pto_type(state: State, pto_type: Row) -> None:
+    words = "This policy is not removable. It still has requests."
+    _refuse_if_used(state, pto_type, words, ("pto_requests", "pto_type"))
+    _drop_with(state, "pto_type", pto_type, "pto_allocations")
+
+
+def _unassign(place: int) -> Callable[[State, Row], None]:
+    """Assigns the deleted calendar (`place` 0) or schedule (1) to nobody."""
+
+    def deleted(state: State, gone: Row) -> None:
+        for user_id, assigned in state.time_off_of.items():
+            kept = [None if n == place and id_ == gone["id"] else id_ for n, id_ in enumerate(assigned)]
+            state.time_off_of[user_id] = (kept[0], kept[1])
+
+    return deleted
+
+
 def _project(state: State, project: Row) -> None:
     _drop_with(state, "project", project, "time_entries", "expenses", "user_assignments", "task_assignments")
     for invoice in state.tables["invoices"].rows.values():
@@ -57,7 +74,8 @@ def _user(state: State, user: Row) -> None:
     _refuse_if_used(state, user, words, ("time_entries", "user"), ("expenses", "user"))
     if [other for other in state.tables["users"].rows.values() if "administrator" in other["access_roles"]] == [user]:
         raise ValueError("This user is not removable. An account has an administrator.")
-    _drop_with(state, "user", user, "user_assignments")
+    _drop_with(state, "user", user, "user_assignments", "pto_requests", "pto_allocations")
+    state.time_off_of.pop(user["id"], None)
     for role in state.tables["roles"].rows.values():
         role["user_ids"] = [user_id for user_id in role["user_ids"] if user_id != user["id"]]
     for manager_id, teammates in state.teammates.items():
@@ -78,6 +96,11 @@ def _set_null(field: str, *tables: str, **values: Any) -> Callable[[State, Row, 
     return deleted
 
 
+def _user_gone(state: State, user: Row, _: int | None, now: str) -> None:
+    _set_null("creator", "invoices", "estimates")(state, user, None, now)
+    _set_null("reviewer", "pto_requests")(state, user, None, now)
+
+
 def _payment(state: State, _: Row, invoice_id: int | None, now: str) -> None:
     if invoice_id is not None:
         payment_changed(state, invoice_id, now)
@@ -89,12 +112,15 @@ BEFORE_DELETE: dict[str, Callable[[State, Row], None]] = {
     "expense_categories": _category,
     "projects": _project,
     "users": _user,
+    "pto_types": _pto_type,
+    "pto_holiday_calendars": _unassign(0),
+    "pto_work_schedules": _unassign(1),
 }
 _NOT_BILLED = {"is_billed": False, "is_locked": False, "locked_reason": None}
 AFTER_DELETE: dict[str, Callable[[State, Row, int | None, str], None]] = {
     "invoices": _set_null("invoice", "time_entries", "expenses", **_NOT_BILLED),
     "estimates": _set_null("estimate", "invoices"),
-    "users": _set_null("creator", "invoices", "estimates"),
+    "users": _user_gone,
     "user_assignments": _set_null("user_assignment", "time_entries", "expenses"),
     "task_assignments": _set_null("task_assignment", "time_entries"),
     "invoice_payments": _payment,

@@ -36,6 +36,8 @@ LINKS: dict[str, dict[str, str]] = {
         "task_assignment": "task_assignment",
         "invoice": "invoice",
     },
+    "pto_requests": {"user": "user", "pto_type": "pto_type", "reviewer": "user"},
+    "pto_allocations": {"user": "user", "pto_type": "pto_type"},
 }
 
 DEFAULTS: dict[str, Row] = {
@@ -72,6 +74,14 @@ DEFAULTS: dict[str, Row] = {
     "estimate_messages": {"recipients": [], "send_me_a_copy": False, "subject": "", "body": ""},
     "billable_rates": {"amount": 100.0},
     "cost_rates": {"amount": 50.0},
+    "pto_types": {"name": "A new kind of leave", "color": "#fa5d00", "icon": "palm_tree", "accrual_type": "fixed"}
+    | {"accrual_schedule": "yearly", "default_days_per_year": 25.0, "requires_approval": True, "visible_to_all": True}
+    | {"is_active": True},
+    "pto_requests": {"status": "pending", "request_days": []},
+    "pto_holiday_calendars": {"name": "A new calendar", "entries": []},
+    "pto_work_schedules": {"name": "A new schedule", "is_active": True, "weekly_hours": 40.0}
+    | dict.fromkeys(("monday_hours", "tuesday_hours", "wednesday_hours", "thursday_hours", "friday_hours"), 8.0),
+    "pto_allocations": {"days_per_year": 25.0},
 }
 
 

@@ -45,7 +45,17 @@ FIRST_IDS = {
     "billable_rates": 1_804_266,
     "cost_rates": 1_155_093,
     "line_items": 190_455_310,
+    "pto_types": 21_406,
+    "pto_requests": 730_215,
+    "pto_request_days": 2_190_644,
+    "pto_holiday_calendars": 8_118,
+    "pto_holidays": 97_302,
+    "pto_work_schedules": 14_571,
+    "pto_allocations": 410_933,
 }
+
+# Rows inside other rows, which have no list.
+EMBEDDED = {"line_items", "pto_request_days", "pto_holidays"}
 
 _ASSIGNMENT = "is_active created_at updated_at hourly_rate budget"
 
@@ -61,6 +71,9 @@ _SHAPES = {
     "task_assignment": ("task_assignments", f"id billable {_ASSIGNMENT}"),
     "invoice": ("invoices", "id number"),
     "estimate": ("estimates", "id"),
+    "pto_type": ("pto_types", "id name color icon"),
+    "holiday_calendar": ("pto_holiday_calendars", "id name"),
+    "work_schedule": ("pto_work_schedules", "id name"),
 }
 SHAPES = {name: (table, tuple(fields.split())) for name, (table, fields) in _SHAPES.items()}
 
@@ -100,10 +113,11 @@ class State:
     """All tables, the references between their rows, and values computed since the last change."""
 
     def __init__(self) -> None:
-        self.tables = {name: Table(name) for name in FIRST_IDS if name not in CHILDREN and name != "line_items"}
+        self.tables = {name: Table(name) for name in FIRST_IDS if name not in {*CHILDREN, *EMBEDDED}}
         self._children: dict[str, dict[int, Table]] = {name: {} for name in CHILDREN}
         self.parents: dict[str, dict[int, int]] = {name: {} for name in CHILDREN}
         self.teammates: dict[int, list[int]] = {}
+        self.time_off_of: dict[int, tuple[int | None, int | None]] = {}  # user -> holiday calendar, work schedule
         self.running: set[int] = set()
         self._ids = dict(FIRST_IDS)
         self._references: dict[tuple[str, int], dict[str, Row]] = {}

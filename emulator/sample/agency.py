@@ -11,6 +11,7 @@ from emulator.sample.attendance import habits_of
 from emulator.sample.billing import build_estimates, build_invoices
 from emulator.sample.builder import FOUNDED, SIZES, Builder
 from emulator.sample.expenses import build_expenses
+from emulator.sample.paid_time_off import build_paid_time_off
 from emulator.sample.projects import build_assignments, build_projects
 from emulator.sample.timesheets import build_timesheets
 
@@ -35,6 +36,8 @@ def build(size: str, seed: int) -> State:
     build_invoices(builder)
     build_expenses(builder)
     build_timesheets(builder)
+    if builder.size.has_paid_time_off:
+        build_paid_time_off(builder)
     return builder.state
 
 

@@ -95,12 +95,16 @@ def workdays(builder: Builder) -> list[Workday]:
     found: list[Workday] = []
     while monday <= LAST_DAY:
         for number, assignments in enumerate(people):
-            is_on_leave = (monday.toordinal() // 7 + number * 5) % 13 == 0
             here = [each for each in assignments if each.first <= monday <= each.last][-_PROJECTS_AT_A_TIME:]
-            if here and not is_on_leave:
+            if here and not is_on_leave(number, monday):
                 found += _week(builder.chance, number, monday, here)
         monday += timedelta(days=7)
     return found
+
+
+def is_on_leave(number: int, monday: date) -> bool:
+    """Whether the user with that number, from 0, is on leave in a week."""
+    return (monday.toordinal() // 7 + number * 5) % 13 == 0
 
 
 def _people(builder: Builder) -> list[list[WorkedAssignment]]:

@@ -28,14 +28,31 @@ class Size:
     invoices: int
     estimates: int
     expenses: int
+    has_paid_time_off: bool = True
 
 
 SIZES = {
     "xs": Size(users=6, clients=4, projects=8, entries=120, invoices=12, estimates=8, expenses=10),
     "s": Size(users=12, clients=15, projects=30, entries=3_000, invoices=60, estimates=24, expenses=150),
-    "m": Size(users=40, clients=60, projects=150, entries=20_000, invoices=500, estimates=120, expenses=1_200),
+    "m": Size(
+        users=40,
+        clients=60,
+        projects=150,
+        entries=20_000,
+        invoices=500,
+        estimates=120,
+        expenses=1_200,
+        has_paid_time_off=False,
+    ),
     "l": Size(
-        users=150, clients=400, projects=1_200, entries=1_000_000, invoices=10_000, estimates=2_000, expenses=30_000
+        users=150,
+        clients=400,
+        projects=1_200,
+        entries=1_000_000,
+        invoices=10_000,
+        estimates=2_000,
+        expenses=30_000,
+        has_paid_time_off=False,
     ),
 }
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from emulator.account.amounts import line_item
+from emulator.account.timestamps import stamp
 from emulator.sample import names
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def work(account: Account, seed: int) -> None:
     for step in (_stop_timers, _track_time, _edit_time, _delete_time, _spend, _plan, _bill, _chase, _get_paid):
         account.clock.advance(minutes=20)
         step(account, chance)
+    _take_time_off(account, random.Random(f"{seed} {end.date()} off"))  # noqa: S311 - as above
     account.clock.advance(seconds=(end - account.clock.now()).total_seconds() - 1800)
     _start_timer(account, chance)
     account.clock.advance(minutes=30)
@@ -126,6 +128,23 @@ def _chase(account: Account, chance: random.Random) -> None:
 def _get_paid(account: Account, chance: random.Random) -> None:
     for invoice in _one(_in_state(account, "open"), chance):
         account.add("invoice_payments", invoice_id=invoice["id"], amount=invoice["due_amount"])
+
+
+def _take_time_off(account: Account, chance: random.Random) -> None:
+    """Somebody asks for two days off, one request is approved, and another one that was not is deleted."""
+    requests = account.state.tables["pto_requests"].listed()
+    open_requests = [row for row in requests if row["status"] != "approved"]
+    monday = account.clock.now().date() + timedelta(days=14 - account.clock.now().weekday())
+    people = _active(account, "users") if _active(account, "pto_types") else []
+    for user in _one(people, chance):
+        days = {"start_date": monday.isoformat(), "end_date": (monday + timedelta(days=1)).isoformat()}
+        account.add("pto_requests", user_id=user["id"], notes="Moving house", **days)
+    for row in _one([row for row in open_requests if row["status"] == "pending"], chance):
+        reviewer = next(user for user in account.state.tables["users"].rows)
+        review: Row = {"reviewed_at": stamp(account.clock.now()), "reviewer_id": reviewer}
+        account.update("pto_requests", row["id"], status="approved", **review)
+    for row in _one([row for row in open_requests if row["status"] != "approved"], chance):
+        account.delete("pto_requests", row["id"])
 
 
 def _one(rows: list[_Row], chance: random.Random) -> list[_Row]:

@@ -15,7 +15,7 @@ from emulator.server.endpoints import ENDPOINTS
 from emulator.server.errors import NO_SUCH_PAGE, RefusedError, invalid_token, not_found
 from emulator.server.lists import page_of
 from emulator.server.middleware import JSON, Middleware
-from emulator.server.single_records import PARENTS, company, me, parent
+from emulator.server.single_records import PARENTS, company, me, parent, time_off_balances
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,6 +35,7 @@ def application(harvest: HostedAccount, transport_of: TransportOf) -> Middleware
     answers: list[tuple[str, Answer]] = [
         ("/company", company),
         ("/users/me", me),
+        ("/pto/balances", time_off_balances),
         *((endpoint.path, partial(page_of, endpoint)) for endpoint in ENDPOINTS),
         *((f"/{table}/{{id}}", partial(parent, table)) for table in PARENTS),
     ]

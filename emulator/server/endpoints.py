@@ -11,7 +11,7 @@ class Endpoint:
 
     name: str
     path: str
-    style: str  # "cursor" or "page"
+    style: str  # "cursor", "page", "number" (pages without links) or "bare" (a whole list, without an envelope)
     filters: str = ""
     per_page: int = 2000
 
@@ -50,6 +50,12 @@ ENDPOINTS = (
     Endpoint("cost_rates", "/users/{parent}/cost_rates", "cursor"),
     Endpoint("teammates", "/users/{parent}/teammates", "cursor", per_page=100),
     *(Endpoint(f"report_{path.replace('/', '_')}", f"/reports/{path}", "page", "from to") for path in _REPORTS),
+    Endpoint("pto_types", "/pto/types", "page", "updated_since is_active"),
+    Endpoint("pto_requests", "/pto/requests", "number", "updated_since from to user_id status pto_type_id"),
+    Endpoint("pto_holiday_calendars", "/pto/holiday_calendars", "number"),
+    Endpoint("pto_work_schedules", "/pto/work_schedules", "page", "is_active"),
+    Endpoint("pto_assignments", "/pto/assignments", "bare", "user_id"),
+    Endpoint("pto_allocations", "/pto/allocations", "number", "year"),
     Endpoint("report_project_budget", "/reports/project_budget", "page", "is_active"),
 )
 

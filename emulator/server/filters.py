@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOMENT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<part>\.\d+)?(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
 )
-_BUSINESS_DATE = {"invoices": "issue_date", "estimates": "issue_date"}
+_BUSINESS_DATE = {"invoices": "issue_date", "estimates": "issue_date", "pto_requests": "start_date"}
 
 
 def condition_of(name: str, filters: str, params: Mapping[str, str], *, inclusive: bool) -> Test | None:
@@ -51,8 +51,8 @@ def _test(name: str, key: str, value: str, *, inclusive: bool) -> Test:
     if key in {"is_active", "is_billed", "is_running"}:
         wanted = value == "true"
         return lambda row: row[key] is wanted
-    if key == "state":
-        return lambda row: row["state"] == value
+    if key in {"state", "status", "year"}:
+        return lambda row: str(row[key]) == value
     if name == "invoices" and key == "project_id":
         return lambda row: any(str((item["project"] or {}).get("id")) == value for item in row["line_items"])
     field = key.removesuffix("_id")

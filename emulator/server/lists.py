@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from emulator.account.paid_time_off import assignments
 from emulator.account.reports import EXPENSES, TIME, budget_report, expense_report, time_report, uninvoiced_report
 from emulator.server.endpoints import BY_NAME
 from emulator.server.errors import not_authorized, not_found, unprocessable
@@ -25,6 +26,7 @@ _MODULES = (
     ("expense", ("expenses", "expense_categories", "report_expenses")),
     ("invoice", ("invoice", "report_uninvoiced")),
     ("estimate", ("estimate",)),
+    ("pto", ("pto_",)),
 )
 
 
@@ -36,6 +38,8 @@ def page_of(endpoint: Endpoint, harvest: HostedAccount, user: ApiUser, incoming:
     page = Page(endpoint, rows, params, harvest.page_size_cap)
     view = view_of(endpoint.name, user, harvest)
     shown = [view(row) for row in page.rows] if view else page.rows
+    if endpoint.style == "bare":
+        return orjson.dumps({endpoint.key: rows})
     url = f"{incoming.url.scheme}://{incoming.url.netloc}{incoming.url.path}"
     envelope = page.envelope(url, totals_in_the_middle=harvest.totals_in_the_middle)
     return orjson.dumps({endpoint.key: shown, **envelope})
@@ -74,6 +78,8 @@ def _rows(endpoint: Endpoint, harvest: HostedAccount, user: ApiUser, parent: str
 
 def _all_rows(endpoint: Endpoint, harvest: HostedAccount, parent: str) -> list[Row]:
     """All rows of a list. Raises `RefusedError` if its parent does not exist or has no such list."""
+    if endpoint.name == "pto_assignments":
+        return assignments(harvest.state)
     if "{parent}" not in endpoint.path:
         return harvest.state.table(endpoint.name).listed()
     row = row_with_id(harvest, endpoint.path.split("/")[1], parent)

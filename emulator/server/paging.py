@@ -44,6 +44,9 @@ class Page:
 
     def envelope(self, url: str, *, totals_in_the_middle: bool) -> dict[str, Any]:
         """The keys after the rows, in the observed order."""
+        if self._style == "number":
+            following = self._number + 1 if self._has_next else None
+            return {"per_page": self.size, "total_entries": self._total, "next_page": following, "page": self._number}
         in_the_middle = self._cursor is not None and self._has_next
         number = self._number if not self._cursor else self._pages
         has_totals = totals_in_the_middle or not in_the_middle

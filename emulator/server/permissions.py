@@ -26,7 +26,7 @@ _OPENED_BY = {
     "billable_rates": {"billable_rates_manager"},
 }
 _FOR_PROJECT_MANAGERS = {"invoice_item_categories", "projects", "task_assignments"}
-_FOR_ALL = {"time_entries", "expenses", "users_me", "report_project_budget"}
+_FOR_ALL = {"time_entries", "expenses", "users_me", "report_project_budget", "pto_requests", "pto_balances"}
 
 # Rates, and amounts computed from them. Budgets of money are hidden by their report.
 _RATES = {"default_hourly_rate", "billable_rate", "cost_rate", "currency", "billable_amount"}
@@ -81,10 +81,12 @@ class ApiUser:
             return lambda row: row["id"] in projects
         if name == "task_assignments":
             return lambda row: row["project"]["id"] in projects
+        if name == "pto_requests":
+            return lambda row: row["user"]["id"] in users
         return lambda row: row["user"]["id"] in users or row["project"]["id"] in projects
 
 
-_SCOPED = {"time_entries", "expenses", "user_assignments", "task_assignments", "projects", "users"}
+_SCOPED = {"pto_requests", "time_entries", "expenses", "user_assignments", "task_assignments", "projects", "users"}
 
 
 def api_user(state: State, user_id: int) -> ApiUser:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emulator.server.request_log import Request
 
 MODULES = ("expense", "invoice", "estimate", "approval", "team")
+HIDDEN_MODULES = ("pto",)  # of which the company says nothing
 
 
 @dataclass(repr=False, eq=False)
@@ -19,12 +20,13 @@ class Settings:
     """Everything that a test may set. The defaults are those of a plain account."""
 
     # The account.
-    modules: set[str] = field(default_factory=lambda: set(MODULES))
+    modules: set[str] = field(default_factory=lambda: {*MODULES, *HIDDEN_MODULES})
     clock_format: str = "12h"  # or "24h"
     week_start_day: str = "Monday"
 
     # Where Harvest's behaviour is not known.
     module_off_status: int = 404  # or 403
+    shows_hidden_modules: bool = False
     wrong_account_status: int = 401  # or 404
     since_is_inclusive: bool = True
     totals_in_the_middle: bool = True  # total_pages and total_entries on middle pages by cursor

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from emulator.server.errors import not_found
+from emulator.account.paid_time_off import balances
+from emulator.server.errors import not_authorized, not_found, unprocessable
 from emulator.server.lists import admit, row_with_id
-from emulator.server.settings import MODULES
+from emulator.server.settings import HIDDEN_MODULES, MODULES
 from emulator.server.views import view_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ def me(harvest: HostedAccount, user: ApiUser, _: Incoming) -> bytes:
     return _sent("users", user.row, harvest, user)
 
 
+def time_off_balances(harvest: HostedAccount, user: ApiUser, incoming: Incoming) -> bytes:
+    """How much time off one user has left in a year."""
+    admit("pto_balances", harvest, user)
+    asked = incoming.query_params
+    today = harvest.clock.now().date()
+    year = asked.get("year", str(today.year))
+    if not (asked.get("user_id", "").isdecimal() and year.isdecimal()):
+        raise unprocessable("user_id is required")
+    row, sees = row_with_id(harvest, "users", asked["user_id"]), user.sees("users")
+    if sees and not sees(row):
+        raise not_authorized()
+    return orjson.dumps(balances(harvest.state, row["id"], int(year), today.isoformat()))
+
+
 def _sent(table: str, row: Row, harvest: HostedAccount, user: ApiUser) -> bytes:
     view = view_of(table, user, harvest)
     return orjson.dumps(view(row) if view else row)
@@ -50,6 +65,7 @@ def company(harvest: HostedAccount, user: ApiUser, _: Incoming) -> bytes:
 
 def company_row(harvest: HostedAccount) -> Row:
     """The company's record."""
+    modules = (*MODULES, *HIDDEN_MODULES) if harvest.shows_hidden_modules else MODULES
     domain = f"{harvest.subdomain}.harvestapp.com"
     return {
         "base_uri": f"https://{domain}",
@@ -68,7 +84,7 @@ def company_row(harvest: HostedAccount) -> Row:
         "thousands_separator": ",",
         "color_scheme": "blue",
         "weekly_capacity": 126_000,
-        **{f"{module}_feature": module in harvest.modules for module in MODULES},
+        **{f"{module}_feature": module in harvest.modules for module in modules},
         "currency": "EUR",
         "saml_sign_in_required": False,
         "day_entry_notes_required": False,

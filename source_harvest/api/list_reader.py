@@ -18,7 +18,7 @@ from source_harvest.api.page_size import PageSize, Paging
 from source_harvest.api.pages import Page, PageCounter, Row
 from source_harvest.api.quoting import quote
 from source_harvest.api.session import JsonResponse
-from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, schema_errors
+from source_harvest.errors import GoneMidwayError, HarvestError, Place, TriesUsedUpError, schema_errors
 
 logger = logging.getLogger("airbyte")
 
@@ -78,6 +78,13 @@ class PagedList(Protocol):
 
     def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Params:
         """The query of the first page; empty for later pages, whose address has one."""
+        ...
+
+    def page_of(self, response: requests.Response) -> Page:
+        """The page in a successful response.
+
+        Raises `ValueError` if it is none.
+        """
         ...
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -155,6 +162,7 @@ class ListReader:
             if counter.is_as_before:
                 break
         in_doubt()
+        _check_end(self._list.place, counter)
         logger.warning("%s: %s", self._list.name, counter)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
@@ -230,7 +238,7 @@ class ListReader:
 
         Raises `ValueError` if it is none, or if its next page is on another host: only Harvest gets the credentials.
         """
-        page = Page.of(response, self._list.list_key, self._list.identified_by)
+        page = self._list.page_of(response)
         if page.next_url is not None and not is_same_origin(page.next_url, self._list.url_base):
             raise ValueError("its next page is on another host, which is not given your credentials")
         return page
@@ -243,3 +251,13 @@ class ListReader:
             "The next sync takes it up again."
         )
         return GoneMidwayError(message, FailureType.transient_error, response.status_code, said)
+
+
+def _check_end(place: Place, counter: PageCounter | None) -> None:
+    """Raises `HarvestError` if a list has fewer entries than announced, and no links that say where it ends."""
+    if counter and counter.has_no_sure_end:
+        raise HarvestError(
+            f"Harvest's list of {place.name} came without links and incomplete: {counter}. The next sync reads it "
+            "again; should it fail too, please report this message.",
+            FailureType.transient_error,
+        )

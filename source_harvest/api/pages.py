@@ -31,6 +31,8 @@ class Page:
     """As `sent_at`."""
     moment: datetime
     """When Harvest began to work on it: `sent` or else the local clock, less the seconds that the response took."""
+    is_linked: bool = True
+    """Whether it has links, which say for certain whether there is a next page."""
 
     @classmethod
     def of(cls, response: requests.Response, list_key: str | None, identified_by: tuple[str, ...] = ("id",)) -> Page:
@@ -41,10 +43,20 @@ class Page:
         body = object_of(response)
         if list_key is None:
             list_key, body = "answer", {"answer": [body], "links": {"next": None}}
-        rows = _checked_rows(body.get(list_key), list_key, identified_by)
-        links, entries = body.get("links"), body.get("total_entries")
+        rows = checked_rows(body.get(list_key), list_key, identified_by)
+        links = body.get("links")
         if not isinstance(links, dict) or not isinstance(links.get("next", 0), str | None):
             raise ValueError('it has no link "next", so the end of the list cannot be told')
+        return cls.sent_in(response, rows, body.get("total_entries"), links["next"])
+
+    @classmethod
+    def sent_in(
+        cls, response: requests.Response, rows: list[Row], entries: Any, next_url: str | None, *, is_linked: bool = True
+    ) -> Page:
+        """A page of these rows, with the times of its response.
+
+        Raises `ValueError` if the total is no number.
+        """
         if not isinstance(entries, int | None):
             raise ValueError('its "total_entries" is no whole number')
         sent = sent_at(response)
@@ -52,13 +64,18 @@ class Page:
         return cls(
             rows=rows,
             entries=entries,
-            next_url=links["next"],
+            next_url=next_url,
             sent=sent,
             moment=moment - timedelta(seconds=int(response.elapsed.total_seconds())),
+            is_linked=is_linked,
         )
 
 
-def _checked_rows(rows: Any, list_key: str, identified_by: tuple[str, ...]) -> list[Row]:
+def checked_rows(rows: Any, list_key: str, identified_by: tuple[str, ...]) -> list[Row]:
+    """The rows, if they are a list whose entries all have the fields `identified_by`.
+
+    Raises `ValueError` if they are not.
+    """
     if not isinstance(rows, list):
         raise ValueError(f'it has no list "{list_key}"')
     for field in identified_by:
@@ -91,10 +108,12 @@ class PageCounter:
         self._pages = 0
         self._has_newcomers = False
         self._has_others = False
+        self._is_linked = True
 
     def add(self, page: Page) -> None:
         """Counts the next page."""
         self._pages += 1
+        self._is_linked &= page.is_linked
         ids = [hash(self._identity(row)) for row in page.rows]
         if self._began_at is None:
             self._began_at = timestamp(page.moment)
@@ -123,6 +142,11 @@ class PageCounter:
     def is_certain(self) -> bool:
         """Whether `is_complete` can be relied on: several pages must come with a total."""
         return self._pages == 1 or bool(self._totals)
+
+    @property
+    def has_no_sure_end(self) -> bool:
+        """Whether entries are missing and no link said that the last page is the last."""
+        return not self._is_linked and len(self.ids) < max(self._totals, default=0)
 
     @property
     def is_as_before(self) -> bool:

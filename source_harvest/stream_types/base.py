@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import FILTERS, ListReader, Slice
-from source_harvest.api.pages import Row
+from source_harvest.api.pages import Page, Row
 from source_harvest.api.timestamps import changed_since, second_before
 from source_harvest.errors import Place
 from source_harvest.state.deletion_tracker import TrackedStream
@@ -214,6 +214,13 @@ class HarvestStream(HttpStream):
     def any_slice(self) -> Slice:
         """The slice that `probe` requests."""
         return {}
+
+    def page_of(self, response: requests.Response) -> Page:
+        """The page in a successful response.
+
+        Raises `ValueError` if it is none.
+        """
+        return Page.of(response, self.list_key, self.identified_by)
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
         """Whether to repeat the request for a child list that answered with this status for the `times`-th time.

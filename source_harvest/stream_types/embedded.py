@@ -16,7 +16,8 @@ from source_harvest.state.known_ids import ChildIds
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
-from source_harvest.stream_types.odd_rows import is_in_no_row
+from source_harvest.stream_types.joined import id_of
+from source_harvest.stream_types.odd_rows import holds_too_few, is_in_no_row
 
 
 class Inside(NamedTuple):
@@ -40,6 +41,10 @@ class EmbeddedStream(UpdatedSince):
     """The column that holds the id of the embedded object."""
     embeds_ids: ClassVar[bool] = False
     """Whether the field lists ids instead of objects."""
+    from_parent: ClassVar[tuple[str, ...]] = ()
+    """The parent's columns that its records repeat: fields, and ids of nested objects."""
+    counted_by: ClassVar[str] = ""
+    """The parent's field that says how many items are embedded, if there is one."""
     is_ordered: ClassVar[bool] = False
     """Whether the order matters; the index then becomes the column `position`, from 0."""
 
@@ -83,6 +88,10 @@ class EmbeddedStream(UpdatedSince):
         if items is None:
             return Inside({}, [f"{self._parent_name} of which the {self.embedded_in} are not known"])
         inside, seen = Inside({}, []), dict[Any, Any]()
+        count = row.get(self.counted_by)
+        if isinstance(count, int) and len(items) < count:
+            inside.left_out.append(f"{self._parent_name} that hold fewer {self.embedded_in} than they count")
+            self.odd_rows.fail(holds_too_few(f"{self._parent_name} {row['id']}", self.embedded_in, len(items), count))
         for position, item in enumerate(items):
             id_ = item if self.embeds_ids else item.get("id") if isinstance(item, dict) else None
             if not self._shape.can_be_key(self.id_column, id_):
@@ -97,6 +106,8 @@ class EmbeddedStream(UpdatedSince):
     def _record_of(self, item: Any, id_: Any, position: int, row: Row) -> Row:
         record = {} if self.embeds_ids else {name: value for name, value in item.items() if name != "id"}
         record |= {self.id_column: id_, self.parent_key: row["id"]}
+        for column in self.from_parent:
+            record[column] = id_of(row, column.removesuffix("_id")) if column.endswith("_id") else row.get(column)
         if isinstance(self.cursor_field, str):
             record[self.cursor_field] = row.get("updated_at")
         if self.is_ordered:

@@ -90,3 +90,12 @@ def is_in_no_row(field: str, parents: str, name: str) -> HarvestError:
         "Please report this message.",
         FailureType.system_error,
     )
+
+
+def holds_too_few(parent: str, field: str, found: int, count: int) -> HarvestError:
+    """The error for a row that says how many records it embeds, and embeds fewer."""
+    return HarvestError(
+        f"Harvest's answer for {parent} is not as documented: it has {count} {field} and holds only {found}. "
+        "Please report this message.",
+        FailureType.system_error,
+    )

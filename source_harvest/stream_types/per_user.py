@@ -51,6 +51,10 @@ class PerUserStream(HarvestStream):
         self._user = rows[0]
         return ()
 
+    def today(self, moment: datetime) -> date:
+        """The day at a moment in the user's time zone."""
+        return local_day(moment, self._user.get("timezone"))
+
 
 class DayStream(PerUserStream):
     """A report of Harvest's, as of the current day in the user's time zone."""
@@ -73,7 +77,3 @@ class DayStream(PerUserStream):
     def sees_everything(self) -> bool:
         """Whether the user sees all rows, so that a row that is not shown does not exist."""
         return "administrator" in (self._user.get("access_roles") or ())
-
-    def today(self, moment: datetime) -> date:
-        """The day at a moment in the user's time zone."""
-        return local_day(moment, self._user.get("timezone"))

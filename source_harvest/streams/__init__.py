@@ -13,6 +13,17 @@ from source_harvest.streams.invoices import (
     InvoicePayments,
     Invoices,
 )
+from source_harvest.streams.paid_time_off import (
+    PtoAllocations,
+    PtoAssignments,
+    PtoBalances,
+    PtoHolidayCalendars,
+    PtoHolidays,
+    PtoRequestDays,
+    PtoRequests,
+    PtoTypes,
+    PtoWorkSchedules,
+)
 from source_harvest.streams.projects import Projects, ProjectTasks, ProjectUsers, UserProjects, UserProjectTasks
 from source_harvest.streams.reports import (
     ExpensesCategories,
@@ -70,5 +81,14 @@ STREAMS: tuple[type[HarvestStream], ...] = (
     ExpensesTeam,
     Uninvoiced,
     ProjectBudget,
+    PtoTypes,
+    PtoRequests,
+    PtoRequestDays,
+    PtoHolidayCalendars,
+    PtoHolidays,
+    PtoWorkSchedules,
+    PtoAssignments,
+    PtoAllocations,
+    PtoBalances,
     DeletedRecords,
 )

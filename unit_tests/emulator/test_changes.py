@@ -10,6 +10,7 @@ import pytest
 
 from emulator import Harvest
 from emulator.account.state import CHILDREN
+from emulator.server.endpoints import BY_NAME
 from unit_tests.emulator.conftest import Client
 
 NOW = "2026-03-02T10:00:00Z"
@@ -43,7 +44,7 @@ def test_an_added_row_is_listed_with_the_clocks_moment(table: str, harvest: Harv
     added = row(harvest, table, row_id)
     assert (added["created_at"], added["updated_at"]) == (NOW, NOW)
     assert added["id"] == max(row["id"] for row in harvest.listed(table))
-    assert client.get(f"/{table}", updated_since=NOW)[table][0] == added
+    assert client.get(BY_NAME[table].path, updated_since=NOW)[table][0] == added
 
 
 @pytest.mark.parametrize(("table", "parent"), CHILDREN.items())
@@ -274,6 +275,39 @@ def test_hours_bring_their_rounded_hours(harvest: Harvest) -> None:
     assert (entry["hours_without_timer"], entry["rounded_hours"]) == (2.11, 2.25)
 
 
+def test_a_request_for_time_off_has_a_day_for_each_day_of_work(harvest: Harvest) -> None:
+    user = harvest.listed("users")[-1]["id"]
+    request = harvest.add("pto_requests", user_id=user, start_date="2026-04-30", end_date="2026-05-04")
+    days = row(harvest, "pto_requests", request)["request_days"]
+    assert [(day["date"], day["hours"]) for day in days] == [("2026-04-30", 8.0), ("2026-05-04", 8.0)]  # 1 May is off
+    harvest.update("pto_requests", request, start_date="2026-05-04", end_date="2026-05-05")
+    moved = row(harvest, "pto_requests", request)["request_days"]
+    assert (moved[0], [day["date"] for day in moved]) == (days[1], ["2026-05-04", "2026-05-05"])
+    harvest.update("pto_requests", request, end_date="2026-05-04", start_time_minutes=540, end_time_minutes=780)
+    [half] = row(harvest, "pto_requests", request)["request_days"]
+    assert (half["hours"], half["day_fraction"], row(harvest, "pto_requests", request)["days"]) == (4.0, 0.5, 0.5)
+
+
+def test_a_balance_counts_approved_and_pending_days(harvest: Harvest, client: Client) -> None:
+    user = harvest.listed("users")[-1]["id"]
+
+    def of_vacation() -> Row:
+        answer = client.get("/pto/balances", user_id=user)
+        assert answer["user"]["id"] == user
+        found: Row = next(row for row in answer["balances"] if row["pto_type"]["name"] == "Vacation")
+        return found
+
+    before = of_vacation()
+    request = harvest.add("pto_requests", user_id=user, start_date="2026-05-04", end_date="2026-05-05")
+    pending = of_vacation()
+    assert float(pending["pending_days"]) == float(before["pending_days"]) + 2
+    harvest.update("pto_requests", request, status="approved")
+    after = of_vacation()
+    assert float(after["used_days"]) == float(before["used_days"]) + 2
+    assert float(after["remaining_days"]) == float(before["remaining_days"]) - 2
+    assert after["pending_days"] == before["pending_days"]
+
+
 def test_bills_add_up(harvest: Harvest) -> None:
     items = [{"quantity": 0.01, "unit_price": 1250.0, "taxed": True}, {"quantity": 3.0, "unit_price": 95.5}]
     invoice = row(harvest, "invoices", harvest.add("invoices", line_items=items, tax=20.0, discount=10.0))
@@ -299,9 +333,10 @@ def test_a_working_day_changes_what_an_agency_changes(harvest: Harvest) -> None:
     harvest.work(days=1)
     after = {name: {row["id"]: row for row in harvest.listed(name)} for name in TABLES}
     assert (harvest.clock.now() - start).total_seconds() == 24 * 3600
-    grown = {"time_entries", "expenses", "contacts", "user_assignments", "invoices", "estimates"}
+    grown = {"time_entries", "expenses", "contacts", "user_assignments", "invoices", "estimates", "pto_requests"}
     assert {name for name in TABLES if after[name].keys() - before[name].keys()} == grown
     assert before["time_entries"].keys() - after["time_entries"].keys()
+    assert before["pto_requests"].keys() - after["pto_requests"].keys()
     edited = {row_id for row_id in before["tasks"] if before["tasks"][row_id] != after["tasks"][row_id]}
     assert len(edited) == 1
     assert any(row["state"] == "open" for row_id, row in after["invoices"].items() if row_id not in before["invoices"])

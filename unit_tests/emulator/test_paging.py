@@ -54,6 +54,15 @@ def test_every_page_by_number_has_its_numbers_and_links(client: Client) -> None:
     assert pages[1]["links"]["previous"].endswith("?page=1&per_page=50&ref=previous")
 
 
+def test_a_list_of_paid_time_off_may_have_numbers_and_no_links(harvest: Harvest, client: Client) -> None:
+    pages, number = [], 1
+    while number:
+        pages.append(client.get("/pto/requests", per_page=7, page=number))
+        number = pages[-1]["next_page"]
+    assert [row for page in pages for row in page["pto_requests"]] == harvest.listed("pto_requests")
+    assert {page["total_entries"] for page in pages} == {len(harvest.listed("pto_requests"))}
+
+
 def test_links_are_absolute_sorted_and_keep_every_filter(harvest: Harvest, client: Client) -> None:
     page = client.get("/time_entries", to="2026-03-31", per_page=5, **{"from": "2024-01-01"})
     for which, link in page["links"].items():

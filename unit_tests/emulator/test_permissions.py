@@ -83,7 +83,7 @@ def test_children_of_an_unknown_parent_are_not_found(path: str, client: Client) 
     assert client.answer(path).status_code == 404
 
 
-FOR_ALL = {"time_entries", "expenses", "report_project_budget"}
+FOR_ALL = {"time_entries", "expenses", "report_project_budget", "pto_requests"}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=[endpoint.name for endpoint in ENDPOINTS])
@@ -127,6 +127,17 @@ def test_a_managers_permission_opens_its_lists_and_no_others(
         *(endpoint.name for endpoint in ENDPOINTS if endpoint.name.startswith(("report_time", "report_expenses"))),
     }
     assert readable(client_of("manager", permission)) == plain | OPENED[permission]
+
+
+def test_balances_are_those_of_oneself_and_ones_teammates(harvest: Harvest, client_of: ClientOf) -> None:
+    users = [row["id"] for row in harvest.listed("users")]
+    for role, more in (("member", 0), ("manager", 2), ("administrator", 5)):
+        client = client_of(role)
+        me = client.get("/users/me")["id"]
+        answers = {user: client.answer("/pto/balances", params={"user_id": user}) for user in users}
+        open_ = [user for user, answer in answers.items() if answer.status_code == 200]
+        assert (me in open_, len(open_)) == (True, 1 + more)
+        assert {answer.status_code for answer in answers.values()} <= {200, 403}
 
 
 @pytest.mark.parametrize("name", ["time_entries", "expenses"])
@@ -177,6 +188,7 @@ def test_teammates_of_one_who_manages_nobody_are_refused(harvest: Harvest, clien
         ("expense", ["/expenses", "/expense_categories", "/reports/expenses/team"]),
         ("invoice", ["/invoices", "/invoice_item_categories", "/reports/uninvoiced"]),
         ("estimate", ["/estimates", "/estimate_item_categories"]),
+        ("pto", ["/pto/types", "/pto/requests", "/pto/assignments", "/pto/balances"]),
     ],
 )
 def test_a_module_that_is_off_answers_so(
@@ -184,6 +196,8 @@ def test_a_module_that_is_off_answers_so(
 ) -> None:
     harvest.modules.remove(module)
     harvest.module_off_status = status
+    assert f"{module}_feature" in client.get("/company") or module == "pto"
+    harvest.shows_hidden_modules = True
     assert {client.answer(path).status_code for path in paths} == {status}
     assert client.get("/company")[f"{module}_feature"] is False
     assert client.answer("/time_entries").status_code == 200

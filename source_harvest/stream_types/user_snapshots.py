@@ -1,0 +1,156 @@
+"""Answers about one user at a time, as of a day."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from threading import Lock
+from typing import ClassVar
+from urllib.parse import urlencode
+
+import requests
+from airbyte_cdk.models import FailureType
+from typing_extensions import override
+
+from source_harvest.api.account import HarvestAccount
+from source_harvest.api.either_envelope import with_ids
+from source_harvest.api.error_rules import rule_for
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.pages import Page, Row
+from source_harvest.api.session import object_of
+from source_harvest.errors import HarvestError, Place
+from source_harvest.state.progress import StreamProgress
+from source_harvest.stream_types.base import HarvestStream
+from source_harvest.stream_types.per_user import PerUserStream, SignedInUser
+
+logger = logging.getLogger("airbyte")
+
+REFUSALS = (403, 404)
+
+
+class UserSnapshots(PerUserStream):
+    """What Harvest answers for each user and the current year, as of the day of the sync.
+
+    Users for whom Harvest refuses the answer are left out, unless it does so for all.
+    """
+
+    cursor_field = "snapshot_date"
+    identified_by = ("user_id",)
+    list_key = None
+    users: ClassVar[type[HarvestStream]]
+    """The list of the users."""
+    embedded_in: ClassVar[str]
+    """The field of an answer that holds its records; they repeat the other fields."""
+    decimal_texts: ClassVar[tuple[str, ...]]
+    """Columns whose numbers Harvest sends as text."""
+
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
+        self._ids: set[int] = set()
+        self._lock = Lock()
+        self._answered = 0
+        self._refused: dict[int, int] = {}
+
+    @classmethod
+    @override
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls.users, SignedInUser)
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls.users, cls)
+
+    @property
+    @override
+    def place(self) -> Place:
+        return replace(super().place, nothing_there=REFUSALS)
+
+    @override
+    def probe(self, place: Place | None = None) -> None:
+        super().probe(place or super().place)
+
+    @override
+    def any_slice(self) -> Slice:
+        return {"user_id": self._account.user(self.place)["id"]}
+
+    @override
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+        if source is SignedInUser:
+            return super().records_from(source, rows, progress)
+        self._ids.update(row["id"] for row in rows)
+        return ()
+
+    @override
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        day = self.today(began)
+        for user_id in sorted(self._ids):
+            yield {"user_id": user_id, "year": day.year, "day": day.isoformat()}
+
+    @override
+    def first_path(self, stream_slice: Slice) -> str:
+        query = {name: stream_slice[name] for name in ("user_id", "year") if name in stream_slice}
+        return f"{self.resource}?{urlencode(query)}"
+
+    @override
+    def page_of(self, response: requests.Response) -> Page:
+        with_ids([object_of(response)], self.identified_by)
+        return Page.of(response, self.list_key, self.identified_by)
+
+    @override
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
+        with self._lock:
+            self._refused[stream_slice["user_id"]] = status
+        return False
+
+    @override
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+        for page in self.list_reader.new_pages(stream_slice):
+            for answer in page.rows:
+                yield from self.odd_rows.records(self._inside(answer, stream_slice), self._record)
+        self.odd_rows.check()
+        self._count_answer()
+
+    def _inside(self, answer: Row, stream_slice: Slice) -> Iterator[Row]:
+        if answer["user_id"] != stream_slice["user_id"]:
+            raise ValueError(f"it was to be about the user {stream_slice['user_id']}")
+        about = {"year": stream_slice["year"], **answer, "snapshot_date": stream_slice["day"]}
+        for item in about.pop(self.embedded_in):
+            yield {**about, **{name: value for name, value in item.items() if value is not None or name not in about}}
+
+    def _record(self, row: Row) -> Row:
+        return self._shape.record({**row, **{name: _number(row.get(name)) for name in self.decimal_texts}})
+
+    def _count_answer(self) -> None:
+        """Counts a user as done; after the last one, tells of those who were refused.
+
+        Raises `HarvestError` if all were.
+        """
+        with self._lock:
+            self._answered += 1
+            if self._answered < len(self._ids) or not self._refused:
+                return
+        user_id, status = min(self._refused.items())
+        if len(self._refused) == len(self._ids):
+            place = super().place
+            said, advice = f"Harvest answered {status}", rule_for(status).advice
+            message = f"{said} to the request for {place.name} of every user. {advice}"
+            with self._account.explained(place):
+                text = message.format(name=place.name, readable_by=place.readable_by)
+                raise HarvestError(text, FailureType.config_error, status, said)
+        logger.warning(
+            "%s: Harvest refused those of %d of %d users, who are left out (the first: user %d, status %d)",
+            *(self.name, len(self._refused), len(self._ids), user_id, status),
+        )
+
+
+def _number(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no number")
+    return number

@@ -1,0 +1,97 @@
+"""Lists that Harvest gives for one year at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
+from datetime import datetime
+from threading import Event
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from source_harvest.api.account import HarvestAccount
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import timestamp
+from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
+from source_harvest.state.progress import StreamProgress
+from source_harvest.stream_types.base import HarvestStream
+
+MOST_YEARS_BACK = 10
+
+
+class YearlyStream(HarvestStream):
+    """A list that is read for each year, from the start date's to the next one.
+
+    Without a start date it begins with the year of the first row of another list, at most `MOST_YEARS_BACK` ago.
+    """
+
+    takes_at_once = False
+    begins_with: ClassVar[type[HarvestStream]]
+    """The other list."""
+    dated_by: ClassVar[str]
+    """The date column of its rows."""
+
+    def __init__(self, account: HarvestAccount) -> None:
+        super().__init__(account)
+        self._start = self._client.settings.start
+        self._first_year: int | None = self._start.year if self._start else None
+        self._tracker: DeletionTracker | None = None
+
+    @classmethod
+    @override
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
+        return (cls.begins_with,)
+
+    @classmethod
+    @override
+    def asks_for(cls) -> tuple[type[HarvestStream], ...]:
+        return (*cls.source_lists(), cls)
+
+    @override
+    def list_since(self, progress: StreamProgress) -> str | None:
+        return timestamp(self._start) if self._start else None
+
+    @override
+    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
+        days = (str(row.get(self.dated_by)) for row in rows if not self._start)
+        years = [int(day[:4]) for day in days if day[:4].isdecimal()]
+        self._first_year = min([*years, *filter(None, [self._first_year])], default=None)
+        return ()
+
+    @override
+    def tracked(self, progress: StreamProgress) -> TrackedStream | None:
+        tracked = super().tracked(progress)  # its groups are years, as those of a child list are parents
+        return tracked and replace(tracked, source=self.name, has_parents=True, is_visited=True)
+
+    @override
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        self._tracker = progress.tracker
+        this_year = began.year
+        earliest = self._first_year if self._start else this_year - MOST_YEARS_BACK
+        first = max(self._first_year or this_year, earliest or this_year)
+        for year in range(min(first, this_year), this_year + 2):
+            yield {"year": year}
+
+    @override
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        params = super().request_params(stream_state, stream_slice, next_page_token)
+        return {**params, "year": (stream_slice or {})["year"]} if params else params
+
+    @override
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+        year, ids, doubts = stream_slice["year"], set[int](), Event()
+        for page in self.list_reader.new_pages(stream_slice, doubts.set):
+            # Another year's rows come again with it, should Harvest not filter by year.
+            rows = [row for row in page.rows if type(row.get("year")) is not int or row["year"] == year]
+            ids.update(row["id"] for row in rows)
+            if self._tracker:
+                self._tracker.delivered_children(self.name, year, rows, is_limited=False)
+            yield from self.odd_rows.records(rows, self._shape.record)
+        if self._tracker and not doubts.is_set():
+            self._tracker.visited_whole(self.name, year, ids)
+        self.odd_rows.check()
