@@ -35,7 +35,7 @@ from testing.configs import BY_YEAR, config_of
 from testing.destinations import DuckDBDestination, InMemoryDestination
 from testing.expected_reports import Row, is_zero
 from testing.expected_tables import identity, tables
-from testing.streams import AS_OF_A_DAY, DELETED, REPORTS, WHOLE, stream_name
+from testing.streams import DELETED, REPORTS, WHOLE, stream_name
 
 SEEDS = range(int(os.environ.get("CRASH_SEEDS", "4")))
 
@@ -480,7 +480,7 @@ def assert_equal(story: Story, unfinished: dict[str, str] | None = None, but: Co
         expected_keys = {identity(name, row) for row in rows}
         if name in WHOLE:
             assert found.keys() == expected_keys
-        if name in AS_OF_A_DAY and name != "project_budget":
+        if name in REPORTS:
             stale = [row for key, row in found.items() if key not in expected_keys and not is_zero(row)]
             assert not stale, "\n".join([*story.told, f"{name}: {stale}"])
         for row in rows:

@@ -105,7 +105,8 @@ def test_pyairbyte_syncs_an_account_and_then_what_changed(python: Path, tmp_path
         whole = sum(len(first[name]) for name in WHOLE)
         reported = [row for name in AS_OF_A_DAY for row in tables(harvest, "year")[name]]
         unsettled = [row for row in reported if row.get("period_end", "2026") >= "2025-12-02"]
-        assert sync() == 2 + whole + len(unsettled)
+        timers = sum(row["is_running"] for row in harvest.listed("time_entries"))
+        assert sync() == 2 + timers + whole + len(unsettled)
         assert ids(tmp_path / "harvest.duckdb") == first
         with duckdb.connect(str(tmp_path / "harvest.duckdb"), read_only=True) as connection:
             found = connection.execute(f"SELECT hours, notes FROM main.time_entries WHERE id = {entry}").fetchall()

@@ -67,6 +67,8 @@ class StreamProgress:
         """Whether the next sync gets the state of this one."""
         self.tracker: DeletionTracker | None = None
         """Tracks the stream's deletions; None if they are not tracked."""
+        self.has_all_rows = False
+        """Whether this sync itself read all rows of its lists that the stream holds, not only changes."""
         self.is_over = Event()
         """Set when the stream has ended, whether it succeeded or failed."""
         self._account: str | None = None

@@ -1,10 +1,10 @@
 """Time entries, and the things in other services that they refer to."""
 
 from source_harvest.stream_types.embedded import EmbeddedStream
-from source_harvest.stream_types.incremental import UpdatedSince
+from source_harvest.stream_types.running import RunningRows
 
 
-class TimeEntries(UpdatedSince):
+class TimeEntries(RunningRows):
     """Time that somebody worked on a project.
 
     https://help.getharvest.com/api-v2/timesheets-api/timesheets/time-entries/
@@ -15,6 +15,7 @@ class TimeEntries(UpdatedSince):
     readable_by = "everyone"
     limited_by_start_date = True
     business_date = "spent_date"
+    running = "is_running"
     foreign_keys = {
         "user_id": "users",
         "user_assignment_id": "project_users",

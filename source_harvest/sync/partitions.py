@@ -46,6 +46,7 @@ class StreamPartitions(PartitionGenerator):
                     yield from self._read(lists)
         except ReportedError:
             return
+        run.progress.has_all_rows = all(shared_list.holds_all_of(run) for shared_list in self._lists)
         with schema_errors(stream.place):
             slices = list(stream.partitions(run.progress, began))
         stream.odd_rows.check()

@@ -81,6 +81,10 @@ class SharedList:
         """Whether all of the list is read, not only its changes."""
         return self._since is None
 
+    def holds_all_of(self, run: StreamRun) -> bool:
+        """Whether it is read in this sync alone, and with all rows that the run's stream holds."""
+        return not self._is_resumed and (self.is_whole or run.progress.is_first_read)
+
     def claim(self) -> bool:
         """True for the first caller, who must read the list; the others wait."""
         with self._lock:

@@ -10,6 +10,7 @@ from airbyte_cdk.models import SyncMode
 from emulator import Harvest
 from emulator.account.timestamps import stamp
 from source_harvest.streams import STREAMS
+from testing.accounts import requests_to
 from testing.expected_reports import Row
 from testing.expected_tables import identity, tables
 from testing.in_process import Sync, first_sync, state_of, sync
@@ -27,7 +28,8 @@ def test_harvest_is_asked_for_the_changes_only(harvest: Harvest, config: dict[st
     for request in harvest.requests:
         name = {"clients": "clients", "time_entries": "time_entries", "messages": "invoice_messages"}
         expected = since.get(name.get(request.path.rsplit("/", 1)[-1], ""))  # all invoices: each may have a new message
-        assert request.query.get("updated_since") == expected, request.path
+        if "is_running" not in request.query:
+            assert request.query.get("updated_since") == expected, request.path
 
 
 @pytest.mark.parametrize("state_is_older", [True, False])
@@ -74,7 +76,8 @@ def test_a_row_counts_as_changed_where_it_does_not_say_or_says_parts_of_a_second
 def test_a_second_sync_in_which_nothing_changed_brings_no_rows(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     second = sync(config, [*LISTS, *WHOLE], first.state)
-    assert set(second.counts) == set(WHOLE)
+    assert set(second.counts) == {*WHOLE, "time_entries"}
+    assert [row["is_running"] for row in second.records("time_entries")] == [True]
     assert second.statuses == dict.fromkeys([*LISTS, *WHOLE], "COMPLETE")
 
 
@@ -86,7 +89,7 @@ def test_a_second_sync_finds_exactly_the_rows_that_changed(harvest: Harvest, con
     whole = tables(harvest)
     for name in (*LISTS, *WHOLE):
         rows, cursor = whole[name], CURSORS.get(name, "updated_at")
-        changed = [row for row in rows if name in WHOLE or row[cursor] >= began]
+        changed = [row for row in rows if name in WHOLE or row[cursor] >= began or row.get("is_running")]
         if name == "user_projects":
             changed = changed_user_projects(harvest, rows, began)
         found = {identity(name, row): row for row in second.records(name)}
@@ -110,14 +113,15 @@ def changed_user_projects(harvest: Harvest, rows: list[Row], began: str) -> list
 
 def test_rows_that_did_not_change_do_not_come_again(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
-    client, entry = harvest.listed("clients")[0]["id"], harvest.listed("time_entries")[0]["id"]
+    client = harvest.listed("clients")[0]["id"]
+    timer, entry = (row["id"] for row in harvest.listed("time_entries")[:2])
     invoice = harvest.listed("invoices")[0]["id"]
     harvest.update("clients", client, name="Renamed")
     harvest.update("time_entries", entry, hours=7.25)
     payment = harvest.add("invoice_payments", invoice_id=invoice, amount=12.5)
     second = sync(config, LISTS, first.state)
     assert [row["id"] for row in second.records("clients")] == [client]
-    assert [row["id"] for row in second.records("time_entries")] == [entry]
+    assert [row["id"] for row in second.records("time_entries")] == [entry, timer]
     assert [row["id"] for row in second.records("invoice_payments")] == [payment]
     assert {row["invoice_id"] for row in second.records("invoice_line_items")} <= {invoice}
     assert not second.records("contacts")
@@ -129,7 +133,9 @@ def test_an_idle_sync_on_the_same_day_costs_one_request_per_list(harvest: Harves
     state = first_sync(harvest, config).state
     harvest.requests.clear()
     sync(config, LISTS, state)
-    assert len(harvest.requests) == len({request.path for request in harvest.requests}) == 16
+    running = requests_to(harvest, "/v2/time_entries")[1:]
+    assert running == [{"per_page": "2000", "is_running": "true"}]
+    assert len(harvest.requests) - len(running) == len({request.path for request in harvest.requests}) == 16
 
 
 def test_what_changes_while_a_list_is_paged_comes_at_the_latest_with_the_next_sync(
@@ -149,9 +155,7 @@ def test_what_changes_while_a_list_is_paged_comes_at_the_latest_with_the_next_sy
     harvest.clock.advance(hours=1)
     second = sync(config, ["time_entries"], first.state)
     held = {row["id"]: row for row in first.records("time_entries") + second.records("time_entries")}
-    # The hours of a running timer grow with every look at it.
-    settled = {row["id"]: row for row in tables(harvest)["time_entries"] if not row["is_running"]}
-    assert {id_: row for id_, row in held.items() if not row["is_running"]} == settled
+    assert held == {row["id"]: row for row in tables(harvest)["time_entries"]}
 
 
 def test_the_cursor_is_the_moment_the_read_began_by_harvests_clock(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -245,7 +249,8 @@ def test_a_start_date_that_moves_back_brings_what_it_left_out(harvest: Harvest, 
         for unmoved in (moved, late, moved):  # what was delivered stays delivered
             harvest.clock.advance(minutes=10)
             idle = sync(unmoved, FACTS, states)
-            assert idle.counts == {}
+            assert [row["is_running"] for row in idle.records("time_entries")] == [True]
+            assert set(idle.counts) == {"time_entries"}
             states = idle.state
     assert set(result.counts) == set(FACTS)
 
