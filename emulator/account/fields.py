@@ -87,7 +87,7 @@ FIELDS = {
     ),
     "expenses": (
         f"id:int notes:str? total_cost:num units:num? is_closed:bool approval_status:str? is_locked:bool"
-        f" is_explicitly_locked:bool? is_billed:bool locked_reason:str? spent_date:date {_STAMPS} billable:bool"
+        f" is_explicitly_locked:bool? is_billed:bool locked_reason:str? spent_date:date {_STAMPS} billable:bool reimbursement:bool?"
         f" receipt{{url:str file_name:str file_size:int content_type:str}}? {_USER} {_USER_ASSIGNMENT}"
         f" {_PROJECT} expense_category{{id:int name:str unit_price:num? unit_name:str?}}"
         f" {_PAYING_CLIENT} invoice{{id:int number:str}}?"
@@ -126,7 +126,7 @@ FIELDS = {
         " has_access_to_all_future_projects:bool? is_contractor:bool? is_active:bool"
         " calendar_integration_enabled:bool? calendar_integration_source:str? employee_id:str?"
         f" can_create_projects:bool? default_hourly_rate:num?! cost_rate:num?! roles[str] access_roles[str]"
-        f" permissions_claims[str]? avatar_url:str? {_STAMPS}"
+        f" permissions_claims[str]? avatar_url:str? saml_exempt:bool? {_STAMPS}"
     ),
     "billable_rates": _RATE,
     "cost_rates": _RATE,

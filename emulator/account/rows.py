@@ -52,7 +52,7 @@ DEFAULTS: dict[str, Row] = {
     | {"timezone": "Berlin", "weekly_capacity": 126000, "has_access_to_all_future_projects": False}
     | {"is_contractor": False, "is_active": True, "calendar_integration_enabled": False, "can_create_projects": False}
     | {"access_roles": ["member"], "roles": [], "permissions_claims": []}
-    | {"avatar_url": "https://cache.harvestapp.example/avatar.png"},
+    | {"avatar_url": "https://cache.harvestapp.example/avatar.png", "saml_exempt": False},
     "roles": {"name": "A new role", "user_ids": []},
     "user_assignments": {"is_active": True, "use_default_rates": True},
     "task_assignments": {"is_active": True, "billable": True},
@@ -62,7 +62,7 @@ DEFAULTS: dict[str, Row] = {
     "estimates": {"state": "draft", "client_key": "cd" * 20, "currency": "EUR", "purchase_order": "", "subject": ""}
     | {"notes": "", "line_items": [], "tax_amount": 0.0, "tax2_amount": 0.0, "discount_amount": 0.0},
     "expenses": {"notes": "", "total_cost": 10.0, "units": 1.0, "billable": True, "approval_status": "unsubmitted"}
-    | {"is_explicitly_locked": False},
+    | {"is_explicitly_locked": False, "reimbursement": False},
     "time_entries": {"hours": 1.0, "notes": "", "billable": True, "approval_status": "unsubmitted"}
     | {"is_explicitly_locked": False},
     "estimate_item_categories": {"name": "A new estimate category"},

@@ -62,6 +62,7 @@ def _users(builder: Builder) -> None:
             is_contractor=is_contractor,
             is_active=i != count - 1,
             can_create_projects=i < 3,
+            saml_exempt=is_contractor,
             employee_id=None if is_contractor else f"E-{i:03}",
             default_hourly_rate=rate,
             cost_rate=None if rate is None else rate / 2,

@@ -41,6 +41,7 @@ def build_expenses(builder: Builder) -> None:
             units=units,
             total_cost=cents(units * category["unit_price"]) if category["unit_price"] else 12.5 + i % 40,
             billable=i % 5 != 4,
+            reimbursement=(None, True, False)[i % 3],
             spent_date=later_day(created[:10], -(i % 3)),
         )
         if expense["spent_date"] < _FIRST_OPEN_DAY:
