@@ -1,4 +1,4 @@
-"""`python -m demo`: sync a Harvest account to a DuckDB file, say what changed, and ask it three questions."""
+"""`python -m demo`: sync a Harvest account to a DuckDB file, say what changed, and ask it four questions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from demo.account import EmulatorError, account
 from demo.chart import utilisation_chart
 from demo.columns import MisfitError
-from demo.connector import Connector, ConnectorError, configured
+from demo.connector import Connector, ConnectorError, configured, without_unreadable_time_off
 from demo.loader import Warehouse
 from demo.progress import ReadProgress
 from demo.show import ask, show_changes, show_tables
@@ -39,7 +39,7 @@ def main() -> int:
     try:
         with Warehouse(path) as warehouse:
             summary = _sync(console, chosen, warehouse)
-            _look(console, warehouse)
+            _look(console, warehouse, has_time_off="pto_balances" in summary.streams)
     except (ConnectorError, EmulatorError, MisfitError, duckdb.IOException) as error:
         console.print(str(error), style="red", markup=False)
         return 1
@@ -57,10 +57,11 @@ def _sync(console: Console, chosen: RealAccount | EmulatedAccount, warehouse: Wa
     console.print(chosen.title, markup=False)
     with chosen.open(runs) as config:
         connector = Connector(config)
-        for warning in connector.check():
+        warnings = connector.check()
+        for warning in warnings:
             console.print(warning, style="yellow", markup=False)
         console.print("[green]✓[/] check: the account can be read")
-        catalog = configured(connector.discover())
+        catalog = configured(without_unreadable_time_off(connector.discover(), warnings))
         console.print(f"[green]✓[/] discover: {len(catalog['streams'])} streams")
         summary = _read(console, connector, catalog, warehouse)
     warehouse.query("INSERT INTO _demo_runs DEFAULT VALUES")
@@ -85,10 +86,12 @@ def _read(console: Console, connector: Connector, catalog: Mapping[str, Any], wa
     return summary
 
 
-def _look(console: Console, warehouse: Warehouse) -> None:
-    """Three questions in SQL, and a chart."""
+def _look(console: Console, warehouse: Warehouse, *, has_time_off: bool) -> None:
+    """Four questions in SQL, and a chart."""
     ask(console, warehouse, "hours_and_amount")
     ask(console, warehouse, "margin")
+    if has_time_off:
+        ask(console, warehouse, "time_off")
     if people := ask(console, warehouse, "utilisation"):
         console.print(utilisation_chart(people))
 

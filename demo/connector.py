@@ -71,6 +71,12 @@ class Connector:
             yield from _messages(command, folder)
 
 
+def without_unreadable_time_off(catalog: Mapping[str, Any], warnings: Sequence[str]) -> Message:
+    """The catalog without the tables of paid time off that `check` said cannot be read: few accounts have them."""
+    unread = {warning.split()[2] for warning in warnings if warning.startswith("The stream pto_")}
+    return {"streams": [stream for stream in catalog["streams"] if stream["name"] not in unread]}
+
+
 def configured(catalog: Mapping[str, Any]) -> Message:
     """The catalog as a sync takes it: what can be read and merged incrementally is, the rest is replaced."""
     return {"streams": [_configured(stream) for stream in catalog["streams"]]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from demo.connector import Connector, ConnectorError, configured
+from demo.connector import Connector, ConnectorError, configured, without_unreadable_time_off
 
 LOG = '{"type": "LOG", "log": {"level": "WARN", "message": "no invoices"}}'
 READABLE = '{"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}'
@@ -93,3 +93,10 @@ def test_streams_with_a_key_are_merged_and_the_others_replaced() -> None:
         {"stream": roles, "primary_key": [["id"]]} | replaced,
         {"stream": totals, "primary_key": []} | replaced,
     ]
+
+
+def test_only_paid_time_off_is_left_out_where_check_says_that_it_cannot_be_read() -> None:
+    catalog = {"streams": [{"name": name} for name in ("clients", "invoices", "pto_types", "pto_requests")]}
+    warnings = ["The stream pto_types cannot be read. Because.", "The stream invoices cannot be read. As well."]
+    left = without_unreadable_time_off(catalog, warnings)
+    assert [stream["name"] for stream in left["streams"]] == ["clients", "invoices", "pto_requests"]

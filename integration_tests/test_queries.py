@@ -13,6 +13,7 @@ import pytest
 import demo
 from demo.loader import Warehouse
 from emulator import Harvest, Server
+from emulator.account.paid_time_off import balances, holidays_of, hours_on, schedule_of
 from source_harvest.streams import STREAMS
 from testing.configs import BY_YEAR, config_of
 from testing.destinations import DuckDBDestination
@@ -220,19 +221,56 @@ def rate_on(rates: list[Row], day: str) -> float | None:
     return max(begun, key=lambda rate: rate["start_date"] or "")["amount"] if begun else None
 
 
+def next_month(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def earned_until(harvest: Harvest, project: Row, day: date) -> float:
+    """What a project with a fixed fee has earned by the end of the day before: day by day, or by its invoices."""
+    invoices = [row for row in harvest.listed("invoices") if row["state"] != "draft" and row["issue_date"] < str(day)]
+    items = [item for invoice in invoices for item in invoice["line_items"] if item["project"]]
+    invoiced = sum(item["amount"] for item in items if item["project"]["id"] == project["id"])
+    if not (project["fee"] and project["starts_on"] and project["ends_on"]):
+        return float(invoiced)
+    first, last = date.fromisoformat(project["starts_on"]), date.fromisoformat(project["ends_on"])
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return float(max(invoiced, project["fee"] * sum(it < day for it in days) / len(days)))
+
+
+def fees(harvest: Harvest) -> dict[tuple[date, int], float]:
+    """Month and project -> what a fixed fee earned in the month, in months up to the last one with time or expenses."""
+    spent = [row["spent_date"] for name in ("time_entries", "expenses") for row in harvest.listed(name)]
+    found = {}
+    for project in (row for row in harvest.listed("projects") if row["is_fixed_fee"]):
+        month = date(2020, 1, 1)
+        while month <= date.fromisoformat(max(spent)):
+            following = next_month(month)
+            if amount := earned_until(harvest, project, following) - earned_until(harvest, project, month):
+                found[month, project["id"]] = amount
+            month = following
+    return found
+
+
 def margin(harvest: Harvest) -> list[Row]:
     projects, clients, fixed = by_id(harvest.listed("projects")), by_id(harvest.listed("clients")), fixed_fee(harvest)
     rates = {user["id"]: harvest.children("cost_rates", user["id"]) for user in harvest.listed("users")}
     groups: dict[tuple[date, int], list[Row]] = defaultdict(list)
-    for entry in harvest.listed("time_entries"):
-        groups[first_of(entry["spent_date"], "month"), entry["project"]["id"]].append(entry)
+    spent: dict[tuple[date, int], list[Row]] = defaultdict(list)
+    for found, name in ((groups, "time_entries"), (spent, "expenses")):
+        for row in harvest.listed(name):
+            found[first_of(row["spent_date"], "month"), row["project"]["id"]].append(row)
+    earned = fees(harvest)
     rows = []
-    for (month, project_id), entries in groups.items():
+    for month, project_id in {*groups, *spent, *earned}:
+        entries, expenses = groups.get((month, project_id), []), spent.get((month, project_id), [])
         project = projects[project_id]
         currency = clients[project["client"]["id"]]["currency"]
         costs = [(entry["hours"], rate_on(rates[entry["user"]["id"]], entry["spent_date"])) for entry in entries]
-        amount = float(sum(exact_amount(entry, fixed) for entry in entries))
+        billed = [row["total_cost"] for row in expenses if row["billable"] and project_id not in fixed]
+        amount = float(sum(exact_amount(entry, fixed) for entry in entries) + sum(billed))
+        amount += earned.get((month, project_id), 0.0)
         cost = float(sum(hours * (rate or 0) for hours, rate in costs))
+        paid = float(sum(row["total_cost"] for row in expenses))
         rows.append(
             {
                 "month": month,
@@ -244,8 +282,9 @@ def margin(harvest: Harvest) -> list[Row]:
                 "amount": amount,
                 "cost": cost,
                 "cost_by_entries": float(sum(entry["hours"] * (entry["cost_rate"] or 0) for entry in entries)),
+                "expenses": paid,
                 "hours_without_cost": float(sum(hours for hours, rate in costs if rate is None)),
-                "margin": amount - cost if currency == "EUR" and project_id not in fixed else None,
+                "margin": amount - cost - paid if currency == "EUR" else None,
             }
         )
     return rows
@@ -321,6 +360,10 @@ def reported_as_open(harvest: Harvest) -> list[Row]:
 def test_every_query_of_the_page_is_tested() -> None:
     assert list(QUERIES) == [
         "Utilisation",
+        "Utilisation net of time off",
+        "Time off taken and left",
+        "Who is off in the next four weeks",
+        "Time not yet submitted",
         "Realisation",
         "Work not yet invoiced",
         "Open invoices by age",
@@ -376,8 +419,139 @@ def test_margin_takes_the_cost_rate_of_the_day(harvest: Harvest, warehouse: Ware
     assert {(row["currency"], row["margin"] is None) for row in found} == {("EUR", False), ("GBP", True)}
     with undone(warehouse, "UPDATE company SET currency = 'GBP'"):
         in_pounds = [row for row in warehouse.query(QUERIES["Margin"]) if row["currency"] == "GBP"]
-    fixed = fixed_fee(harvest)
-    assert {(row["project_id"] in fixed, row["margin"] is None) for row in in_pounds} == {(True, True), (False, False)}
+    assert {row["margin"] is None for row in in_pounds} == {False}
+
+
+def test_margin_spreads_a_fixed_fee_over_its_days_or_takes_what_was_invoiced(
+    harvest: Harvest, warehouse: Warehouse
+) -> None:
+    [project, *_] = [row for row in harvest.listed("projects") if row["id"] in fixed_fee(harvest)]
+
+    def amounts(**values: Any) -> dict[date, float]:
+        column = ", ".join(f"{name} = {'NULL' if value is None else repr(value)}" for name, value in values.items())
+        with undone(warehouse, f"UPDATE projects SET {column} WHERE id = {project['id']}"):
+            found = warehouse.query(QUERIES["Margin"])
+        return {row["month"]: row["amount"] for row in found if row["project_id"] == project["id"] and row["amount"]}
+
+    spread = amounts(fee=31000.0, starts_on="2026-02-15", ends_on="2026-03-17")
+    invoiced = sum(amounts(fee=None).values())
+    assert 0 < invoiced < 14000
+    assert spread[date(2026, 3, 1)] == pytest.approx(17000)  # 17 of 31 days, at 1000 a day
+    assert sum(spread.values()) == pytest.approx(31000)
+    assert sum(amounts(fee=31000.0, starts_on="2026-02-15", ends_on=None).values()) == pytest.approx(invoiced)
+    assert sum(amounts(fee=0.01, starts_on="2024-05-01", ends_on="2024-05-01").values()) == pytest.approx(invoiced)
+
+
+def net_utilisation(harvest: Harvest) -> list[Row]:
+    leave: dict[tuple[int, str], float] = defaultdict(float)
+    for request in harvest.listed("pto_requests"):
+        for day in request["request_days"] if request["status"] == "approved" else ():
+            leave[request["user"]["id"], day["date"]] += day["hours"]
+    rows = []
+    for row in utilisation(harvest):
+        user_id, days = row["user_id"], [row["week"] + timedelta(days=n) for n in range(7)]
+        schedule, holidays = schedule_of(harvest.state, user_id), holidays_of(harvest.state, user_id)
+        hours = {str(day): hours_on(schedule, day) for day in days}
+        net = sum(max(h - leave[user_id, day], 0.0) for day, h in hours.items() if day not in holidays)
+        sums = {"capacity": sum(hours.values()), "net_capacity": float(net)}
+        percents = {
+            f"{kind}_percent": 100 * row[column] / net if net else None
+            for kind, column in (("worked", "hours"), ("billable", "billable_hours"))
+        }
+        who = {name: row[name] for name in ("week", "user_id", "person")}
+        rows.append({**who, **sums, "hours": row["hours"], "billable_hours": row["billable_hours"], **percents})
+    return rows
+
+
+def test_utilisation_net_of_leave_and_holidays(harvest: Harvest, warehouse: Warehouse) -> None:
+    found = warehouse.query(QUERIES["Utilisation net of time off"])
+    assert_same(found, net_utilisation(harvest), "week", "user_id")
+    assert {row["net_capacity"] < row["capacity"] for row in found} == {True, False}
+    assert {row["net_capacity"] for row in found} >= {0.0, 40.0}
+    assert {row["capacity"] for row in found} >= {40.0, 32.0, 35.0}
+
+
+def test_who_has_no_work_schedule_is_there_for_a_fifth_of_the_capacity_each_weekday(warehouse: Warehouse) -> None:
+    with undone(warehouse, "DELETE FROM pto_assignments"):
+        found = warehouse.query(QUERIES["Utilisation net of time off"])
+        whole = {(row["week"], row["user_id"]): row for row in warehouse.query(QUERIES["Utilisation"])}
+    assert {row["capacity"] == pytest.approx(whole[row["week"], row["user_id"]]["capacity"]) for row in found} == {True}
+
+
+def test_leave_that_was_deleted_is_not_taken_off(harvest: Harvest, warehouse: Warehouse) -> None:
+    before = warehouse.query(QUERIES["Utilisation net of time off"])
+    ids = "SELECT id FROM pto_request_days"
+    statement = f"INSERT INTO deleted_records SELECT 'pto_request_days', id, now(), true, NULL FROM ({ids})"
+    with undone(warehouse, statement):
+        after = warehouse.query(QUERIES["Utilisation net of time off"])
+        off = warehouse.query(QUERIES["Who is off in the next four weeks"].replace("current_date", "DATE '2026-03-20'"))
+    assert sum(row["net_capacity"] for row in after) > sum(row["net_capacity"] for row in before)
+    assert {row["status"] for row in off} <= {"holiday"}
+
+
+def names_of(harvest: Harvest) -> dict[int, str]:
+    return {user["id"]: f"{user['first_name']} {user['last_name']}" for user in harvest.listed("users")}
+
+
+def test_time_off_taken_and_left(harvest: Harvest, warehouse: Warehouse) -> None:
+    day = harvest.clock.now().date()
+    rows = []
+    for user_id, person in names_of(harvest).items():
+        for balance in balances(harvest.state, user_id, 2026, str(day))["balances"]:
+            days = {f"{kind}_days": balance[f"{kind}_days"] for kind in ("available", "used", "pending", "remaining")}
+            who = {"user_id": user_id, "person": person, "time_off": balance["pto_type"]["name"]}
+            numbers = {name: value if value is None else float(value) for name, value in days.items()}
+            rows.append({**who, "year": 2026, "snapshot_date": day, **numbers})
+    found = warehouse.query(QUERIES["Time off taken and left"])
+    assert_same(found, rows, "user_id", "time_off")
+    assert {row["remaining_days"] is None for row in found} == {True, False}
+    assert {row["used_days"] > 0 for row in found} == {row["pending_days"] > 0 for row in found} == {True, False}
+
+
+@pytest.mark.parametrize("today", [date(2026, 3, 3), date(2026, 4, 4), date(2026, 12, 1)])
+def test_who_is_off_in_the_next_four_weeks(today: date, harvest: Harvest, warehouse: Warehouse) -> None:
+    names, last = names_of(harvest), today + timedelta(days=27)
+    rows = []
+    for request in harvest.listed("pto_requests"):
+        for day in request["request_days"]:
+            if request["status"] in {"approved", "pending"} and str(today) <= day["date"] <= str(last):
+                reason = {"reason": request["pto_type"]["name"], "status": request["status"], "hours": day["hours"]}
+                rows.append((date.fromisoformat(day["date"]), request["user"]["id"], reason))
+    calendars = by_id(harvest.listed("pto_holiday_calendars"))
+    for user in (row for row in harvest.listed("users") if row["is_active"]):
+        calendar, _ = harvest.state.time_off_of[user["id"]]
+        for entry in calendars[calendar]["entries"] if calendar else ():
+            if str(today) <= entry["date"] <= str(last):
+                reason = {"reason": entry["name"], "status": "holiday", "hours": None}
+                rows.append((date.fromisoformat(entry["date"]), user["id"], reason))
+    expected = [{"day": day, "user_id": user, "person": names[user], **why} for day, user, why in rows]
+    found = warehouse.query(QUERIES["Who is off in the next four weeks"].replace("current_date", f"DATE '{today}'"))
+
+    def key(row: Row) -> str:
+        return str(list(row.values()))
+
+    assert sorted(found, key=key) == sorted(expected, key=key) != []
+
+
+def test_time_not_yet_submitted_is_of_the_week_before_this_one(harvest: Harvest, warehouse: Warehouse) -> None:
+    sql = QUERIES["Time not yet submitted"].replace("current_date", "DATE '2026-03-15'")  # a Sunday
+    first, last = date(2026, 3, 2), date(2026, 3, 8)
+    entries = [row for row in harvest.listed("time_entries") if str(first) <= row["spent_date"] <= str(last)]
+    rows = []
+    for user in (row for row in harvest.listed("users") if row["is_active"]):
+        theirs = [row for row in entries if row["user"]["id"] == user["id"]]
+        capacity, hours = user["weekly_capacity"] / 3600, float(sum(row["hours"] for row in theirs))
+        open_hours = float(sum(row["hours"] for row in theirs if row["approval_status"] == "unsubmitted"))
+        if hours < capacity or open_hours:
+            who = {"week": first, "user_id": user["id"], "person": f"{user['first_name']} {user['last_name']}"}
+            missing = {"hours": hours, "hours_missing": max(capacity - hours, 0.0), "unsubmitted_hours": open_hours}
+            rows.append({**who, "capacity": capacity, **missing})
+    assert_same(warehouse.query(sql), rows, "user_id")
+    assert rows
+    with undone(warehouse, "UPDATE time_entries SET approval_status = 'submitted', hours = hours * 10"):
+        left = warehouse.query(sql)
+    assert {row["unsubmitted_hours"] for row in left} <= {0}
+    assert len(left) < len(rows)
 
 
 def test_budgets_over_time(snapshots: list[Row], warehouse: Warehouse) -> None:
@@ -496,8 +670,9 @@ def test_the_margin_of_the_demo_is_that_of_the_page(harvest: Harvest, warehouse:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     for row in margin(harvest):
         if date(2026, 1, 1) <= row["month"] <= date(2026, 3, 1) and row["margin"] is not None:
-            for position, column in enumerate(("hours", "amount", "cost")):
-                sums[client_of[row["project_id"]]][position] += row[column]
+            costs = row["cost"] + row["expenses"]
+            for position, value in enumerate((row["hours"], row["amount"], costs)):
+                sums[client_of[row["project_id"]]][position] += value
     expected = {client: pytest.approx(found) for client, found in sums.items() if found[1]}
     assert {row["client"]: [row["hours"], row["amount"], row["cost_amount"]] for row in found} == expected
     assert len(found) > 1

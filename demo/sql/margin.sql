@@ -1,9 +1,9 @@
--- What is left of what clients pay, once our own time is paid?
+-- What is left of what clients pay, once our own time and expenses are paid?
 --
 -- Amount less cost by client, the last three full months in the data, best margin first. An hour costs what the
--- person's cost rate says for the day it was worked. Cost rates are in the account's own currency, so clients who pay
--- in another one are left out, and so are projects with a fixed fee, whose hours have no price. Who has no cost rate
--- costs nothing.
+-- person's cost rate says for the day it was worked; who has no cost rate costs nothing. Cost rates are in the account's
+-- own currency, so clients who pay in another one are left out. A fixed fee is earned day by day from the project's
+-- start to its end, or by what was invoiced where that is more.
 WITH period AS (
     -- [first_day, end_day)
     SELECT
@@ -11,30 +11,61 @@ WITH period AS (
         (end_day - INTERVAL 3 MONTH)::DATE                                           AS first_day
     FROM time_entries
 ),
+earned AS (
+    -- by the day before each end of the period
+    SELECT
+        project.id                                                                   AS project_id,
+        bound.sign                                                                   AS sign,
+        (
+            SELECT coalesce(sum(line.amount), 0)
+            FROM invoice_line_items AS line
+            JOIN invoices AS invoice ON invoice.id = line.invoice_id
+            WHERE line.project_id = project.id AND invoice.state <> 'draft' AND invoice.issue_date < bound.day
+        )                                                                            AS invoiced,
+        CASE WHEN project.ends_on >= project.starts_on
+             THEN project.fee * greatest(least(project.ends_on + 1, bound.day) - project.starts_on, 0)
+                  / (project.ends_on + 1 - project.starts_on) END                    AS spread
+    FROM projects AS project
+    CROSS JOIN (
+        SELECT end_day AS day, 1 AS sign FROM period
+        UNION ALL SELECT first_day, -1 FROM period
+    ) AS bound
+    WHERE project.is_fixed_fee AND bound.day IS NOT NULL
+),
 work AS (
     SELECT
-        client.name                                                                  AS client,
-        client.currency                                                              AS currency,
+        entry.project_id                                                             AS project_id,
         entry.hours                                                                  AS hours,
-        CASE WHEN entry.billable THEN coalesce(entry.rounded_hours, entry.hours) * entry.billable_rate END AS amount,
+        CASE WHEN entry.billable AND NOT project.is_fixed_fee
+             THEN coalesce(entry.rounded_hours, entry.hours) * entry.billable_rate END AS amount,
         entry.hours * coalesce(rate.amount, 0)                                       AS cost
     FROM time_entries AS entry
     JOIN period ON entry.spent_date >= first_day AND entry.spent_date < end_day
-    JOIN projects AS project ON project.id = entry.project_id AND NOT project.is_fixed_fee
-    JOIN clients AS client ON client.id = project.client_id
-    JOIN company ON company.currency = client.currency
+    JOIN projects AS project ON project.id = entry.project_id
     LEFT JOIN cost_rates AS rate ON rate.user_id = entry.user_id
         AND entry.spent_date BETWEEN coalesce(rate.start_date, '-infinity') AND coalesce(rate.end_date, 'infinity')
+    UNION ALL
+    SELECT expense.project_id, 0, CASE WHEN expense.billable AND NOT project.is_fixed_fee THEN expense.total_cost END,
+        expense.total_cost
+    FROM expenses AS expense
+    JOIN period ON expense.spent_date >= first_day AND expense.spent_date < end_day
+    JOIN projects AS project ON project.id = expense.project_id
+    UNION ALL
+    SELECT project_id, 0, sign * greatest(invoiced, coalesce(spread, 0)), 0
+    FROM earned
 )
 SELECT
-    client,
+    client.name                                                         AS client,
     sum(hours)                                                          AS hours,
     coalesce(sum(amount), 0)                                            AS amount,
     sum(cost)                                                           AS cost_amount,
     coalesce(sum(amount), 0) - sum(cost)                                AS margin_amount,
     100 * (coalesce(sum(amount), 0) - sum(cost)) / nullif(sum(amount), 0) AS margin_percent,
-    currency
+    client.currency                                                     AS currency
 FROM work
-GROUP BY client, currency
+JOIN projects AS project ON project.id = work.project_id
+JOIN clients AS client ON client.id = project.client_id
+JOIN company ON company.currency = client.currency
+GROUP BY client.name, client.currency
 HAVING sum(amount) > 0
 ORDER BY margin_amount DESC, client

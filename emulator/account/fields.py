@@ -87,8 +87,9 @@ FIELDS = {
     ),
     "expenses": (
         f"id:int notes:str? total_cost:num units:num? is_closed:bool approval_status:str? is_locked:bool"
-        f" is_explicitly_locked:bool? is_billed:bool locked_reason:str? spent_date:date {_STAMPS} billable:bool reimbursement:bool?"
-        f" receipt{{url:str file_name:str file_size:int content_type:str}}? {_USER} {_USER_ASSIGNMENT}"
+        f" is_explicitly_locked:bool? is_billed:bool locked_reason:str? spent_date:date {_STAMPS} billable:bool"
+        " reimbursement:bool? receipt{url:str file_name:str file_size:int content_type:str}?"
+        f" {_USER} {_USER_ASSIGNMENT}"
         f" {_PROJECT} expense_category{{id:int name:str unit_price:num? unit_name:str?}}"
         f" {_PAYING_CLIENT} invoice{{id:int number:str}}?"
     ),

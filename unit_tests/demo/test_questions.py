@@ -1,4 +1,4 @@
-"""The three questions, asked of an account small enough to work out by hand."""
+"""The four questions, asked of an account small enough to work out by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ INTEGER, NUMBER, TEXT, YES = {"type": "integer"}, {"type": "number"}, {"type": "
 DAY, MOMENT = {"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}
 TABLES: dict[str, dict[str, Any]] = {
     "clients": {"id": INTEGER, "name": TEXT, "currency": TEXT},
-    "projects": {"id": INTEGER, "client_id": INTEGER, "is_fixed_fee": YES},
+    "projects": {"id": INTEGER, "client_id": INTEGER, "is_fixed_fee": YES, "fee": NUMBER, "starts_on": DAY}
+    | {"ends_on": DAY},
     "users": {"id": INTEGER, "first_name": TEXT, "last_name": TEXT, "weekly_capacity": INTEGER}
     | {"is_active": YES, "created_at": MOMENT},
     "time_entries": {
@@ -34,6 +35,13 @@ TABLES: dict[str, dict[str, Any]] = {
     | {"client": {"type": "object"}},
     "company": {"id": INTEGER, "currency": TEXT},
     "cost_rates": {"id": INTEGER, "user_id": INTEGER, "amount": NUMBER, "start_date": DAY, "end_date": DAY},
+    "expenses": {"id": INTEGER, "project_id": INTEGER, "spent_date": DAY, "total_cost": NUMBER, "billable": YES},
+    "invoices": {"id": INTEGER, "issue_date": DAY, "state": TEXT},
+    "invoice_line_items": {"id": INTEGER, "invoice_id": INTEGER, "project_id": INTEGER, "amount": NUMBER},
+    "pto_types": {"id": INTEGER, "name": TEXT},
+    "pto_balances": {"id": INTEGER, "user_id": INTEGER, "pto_type_id": INTEGER, "snapshot_date": DAY}
+    | {"is_unlimited": YES, "available_days": NUMBER, "used_days": NUMBER, "pending_days": NUMBER}
+    | {"remaining_days": NUMBER},
 }
 
 
@@ -73,6 +81,7 @@ def fill(
     users: list[dict[str, Any]],
     entries: list[dict[str, Any]],
     cost_rates: list[dict[str, Any]] | None = None,
+    **others: list[dict[str, Any]],
 ) -> None:
     rows = {
         "clients": [
@@ -88,6 +97,7 @@ def fill(
         "time_entries": [{"id": number} | made for number, made in enumerate(entries)],
         "company": [{"id": 1, "currency": "EUR"}],
         "cost_rates": cost_rates or [],
+        **others,
     }
     streams = [
         {
@@ -98,7 +108,9 @@ def fill(
         }
         for name, properties in TABLES.items()
     ]
-    messages = [{"type": "RECORD", "record": {"stream": name, "data": row}} for name in TABLES for row in rows[name]]
+    messages = [
+        {"type": "RECORD", "record": {"stream": name, "data": row}} for name in TABLES for row in rows.get(name, ())
+    ]
     warehouse.load(messages, {"streams": streams})
 
 
@@ -142,9 +154,59 @@ def test_margin_is_amounts_less_hours_at_the_cost_rate_of_their_day(warehouse: W
     ]
     fill(warehouse, [user(1, "Ada"), user(2, "Bea")], entries, rates)
 
-    # 10 h at 20, 8 h at 40 and 2 h at 60; Bea has no cost rate. A fixed fee and another currency do not count.
+    # 10 h at 20, 8 h at 40, and 2 h and 5 h at 60; Bea has no cost rate. The fixed fee has no days and no invoice, and
+    # another currency does not count.
     assert [tuple(answer.values()) for answer in ask(console, warehouse, "margin")] == [
-        ("Bolt", 24.0, 2025.0, 640.0, 1385.0, pytest.approx(100 * 1385 / 2025), "EUR"),
+        ("Bolt", 29.0, 2025.0, 940.0, 1085.0, pytest.approx(100 * 1085 / 2025), "EUR"),
+    ]
+
+
+def test_margin_counts_expenses_and_the_share_of_a_fixed_fee(warehouse: Warehouse, console: Console) -> None:
+    fixed = {"id": 21, "client_id": 2, "is_fixed_fee": True, "fee": 1000.0}
+    fixed |= {"starts_on": "2025-12-27", "ends_on": "2026-01-05"}  # five of ten days before January, which is counted
+    projects = [{"id": 20, "client_id": 2, "is_fixed_fee": False}, fixed]
+    costs = [(1, 20, 30.0, True), (2, 20, 7.0, False), (3, 21, 5.0, True)]
+    expenses = [
+        {"id": id_, "project_id": project, "spent_date": "2026-02-01", "total_cost": cost, "billable": billable}
+        for id_, project, cost, billable in costs
+    ]
+    expenses.append({**expenses[0], "id": 4, "spent_date": "2026-04-01"})
+    made = {"projects": projects, "expenses": expenses}
+    fill(warehouse, [user(1, "Ada")], [entry("2026-03-31", 1.0, project=20)], [cost_rate(1, 20.0)], **made)
+    # 1 h at 100, 30 of expenses and 500 of the fee; 1 h at 20, and 42 of expenses.
+    (bolt,) = ask(console, warehouse, "margin")
+    assert (bolt["amount"], bolt["cost_amount"], bolt["margin_amount"]) == (630.0, 62.0, 568.0)
+
+    invoices = [("2025-12-31", "open", 400.0), ("2026-03-31", "paid", 900.0), ("2026-04-01", "open", 50.0)]
+    invoices.append(("2026-02-01", "draft", 9000.0))
+    made["invoices"] = [{"id": n, "issue_date": day, "state": state} for n, (day, state, _) in enumerate(invoices)]
+    made["invoice_line_items"] = [
+        {"id": n, "invoice_id": n, "project_id": 21, "amount": amount} for n, (_, _, amount) in enumerate(invoices)
+    ]
+    fill(warehouse, [user(1, "Ada")], [entry("2026-03-31", 1.0, project=20)], [cost_rate(1, 20.0)], **made)
+    (bolt,) = ask(console, warehouse, "margin")
+    assert bolt["amount"] == 130.0 + 1300.0 - 500.0  # 1300 were invoiced by the end; 500 had been earned before
+
+
+def test_time_off_is_of_the_last_balances_and_of_active_people(warehouse: Warehouse, console: Console) -> None:
+    def balance(n: int, person: int, day: str = "2026-03-02", **more: Any) -> dict[str, Any]:
+        days = {"available_days": 25.0, "used_days": 5.0, "pending_days": 1.0, "remaining_days": 20.0}
+        ids = {"id": n, "user_id": person, "pto_type_id": 7, "snapshot_date": day, "is_unlimited": False}
+        return {**ids, **days, **more}
+
+    balances = [
+        balance(1, 1),
+        balance(2, 1, "2026-03-01", used_days=4.0),
+        balance(3, 2, used_days=10.0, remaining_days=15.0),
+        balance(4, 3),
+        balance(5, 2, is_unlimited=True),
+        balance(6, 2, available_days=0.0),
+    ]
+    people = [user(1, "Ada"), user(2, "Bea"), user(3, "Cleo", active=False)]
+    fill(warehouse, people, [], pto_balances=balances, pto_types=[{"id": 7, "name": "Vacation"}])
+    assert [tuple(answer.values()) for answer in ask(console, warehouse, "time_off")] == [
+        ("Bea Lee", "Vacation", 10.0, 1.0, 15.0, 40.0),
+        ("Ada Lee", "Vacation", 5.0, 1.0, 20.0, 20.0),
     ]
 
 
@@ -187,7 +249,7 @@ def test_a_month_counts_as_full_once_its_last_day_has_entries(warehouse: Warehou
     assert (ada["capacity"], ada["hours"]) == (512.0, 64.0)
 
 
-@pytest.mark.parametrize("question", ["hours_and_amount", "margin", "utilisation"])
+@pytest.mark.parametrize("question", ["hours_and_amount", "margin", "utilisation", "time_off"])
 def test_an_account_without_time_has_no_answer(warehouse: Warehouse, console: Console, question: str) -> None:
     fill(warehouse, [user(1, "Ada")], [])
     assert ask(console, warehouse, question) == []
