@@ -117,7 +117,8 @@ def test_a_size_that_passed_is_kept_for_the_rest_of_the_sync(
     asked_before = len(harvest.requests)
     harvest.faults.clear()
     sync(config, ["time_entries"], result.state)
-    assert [request.query["per_page"] for request in harvest.requests[asked_before:]] == ["8"]
+    later = [request.query for request in harvest.requests[asked_before:]]
+    assert [(query["per_page"], "is_running" in query) for query in later] == [("8", False), ("8", True)]
 
 
 def test_a_passing_fault_of_a_smaller_page_has_as_many_tries_as_any_other(
