@@ -595,8 +595,9 @@ def test_a_first_read_that_was_killed_goes_on_and_asks_for_no_finished_day_again
     story.harvest.requests.clear()
     story.harvest.clock.advance(hours=1)
     assert all(map(is_small, states_until(story, ["time_entries"], lambda _: False)))
-    *rest, catch_up = [request.query for request in story.harvest.requests]
+    *rest, catch_up, timers = [request.query for request in story.harvest.requests]
     assert "updated_since" in catch_up
+    assert timers["is_running"] == "true"
     for query in rest:
         span = DateRange.of([query.get("from"), query.get("to")])
         assert not any(overlap(span, other) for other in finished)

@@ -56,7 +56,7 @@ def test_the_commands_make_a_catalog_and_carry_the_state_on(
     harvest.clock.advance(minutes=10)
     harvest.add("clients", name="Acme")
     run(read, tmp_path)
-    assert {name for name, count in rows().items() if count} == {"clients", *WHOLE, *AS_OF_A_DAY}
+    assert {name for name, count in rows().items() if count} == {"clients", "time_entries", *WHOLE, *AS_OF_A_DAY}
     states = json.loads((tmp_path / "new-state.json").read_text(encoding="utf-8"))
     names = [state["stream"]["stream_descriptor"]["name"] for state in states]
     assert sorted(names) == sorted(map(stream_name, STREAMS))
