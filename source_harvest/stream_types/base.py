@@ -1,7 +1,7 @@
 """The base of all streams: which of Harvest's lists a stream reads, and how rows become records."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import FILTERS, ListReader, Slice
+from source_harvest.api.list_reader import FILTERS, ListReader, Params, Slice, Token
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import changed_since, second_before
 from source_harvest.errors import Place
@@ -37,7 +37,7 @@ class HarvestStream(HttpStream):
     """Harvest's module for the list, if it can be switched off: "invoice" for `invoice_feature`."""
     identified_by: ClassVar[tuple[str, ...]] = ("id",)
     """The fields that identify a row within a list."""
-    primary_key: str | list[str] = "id"
+    primary_key: list[str] = ["id"]
     cursor_field: str | list[str] = []
     """The column that says when a record changed; none where Harvest cannot be asked for changes."""
     limited_by_start_date: ClassVar[bool] = False
@@ -69,11 +69,15 @@ class HarvestStream(HttpStream):
     """Whether a partition may wait for minutes; it then takes a separate request slot, so that others need not wait."""
     takes_at_once: ClassVar[bool] = True
     """Whether rows of its lists yield records as they are read."""
+    needs_whole_lists: bool = False
+    """Whether it needs its lists whole, now that it has their changes."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__()
         self._account = account
         self._client = account.client
+        self.overlap = account.client.settings.lookback
+        """How far before its cursor a sync starts to read."""
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
         self.list_reader = ListReader(account, self)
         self._shape = RecordBuilder(self)
@@ -88,16 +92,6 @@ class HarvestStream(HttpStream):
     def cursor_column(self) -> str | None:
         """The column that says when a record changed; None if Harvest cannot filter the list by change."""
         return self.cursor_field if isinstance(self.cursor_field, str) else None
-
-    @property
-    def overlap(self) -> timedelta:
-        """How far before its cursor a sync starts to read."""
-        return self._client.settings.lookback
-
-    @property
-    def key_columns(self) -> list[str]:
-        """The columns of the primary key."""
-        return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
 
     @property
     def has_left_out_rows(self) -> bool:
@@ -141,7 +135,7 @@ class HarvestStream(HttpStream):
 
     def tracked(self, progress: StreamProgress) -> TrackedStream | None:
         """What the deletion tracker must know of it; None if its records have no id."""
-        if self.primary_key != "id":
+        if self.primary_key != ["id"]:
             return None
         source, last = self.source_lists()[0], progress.stream_state
         return TrackedStream(
@@ -155,10 +149,6 @@ class HarvestStream(HttpStream):
             is_limited=self.limited_by_start_date,
             is_source_limited=source.limited_by_start_date,
         )
-
-    def needs_whole_lists(self) -> bool:
-        """Whether it needs its lists whole, now that it has their changes."""
-        return False
 
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterable[Slice]:
         """The slices of its partitions, which are read after its lists. `began`: when reading the lists began."""
@@ -209,11 +199,7 @@ class HarvestStream(HttpStream):
 
         Raises `HarvestError`, which names `place` if given.
         """
-        self.list_reader.probe(place or self.place, self.any_slice())
-
-    def any_slice(self) -> Slice:
-        """The slice that `probe` requests."""
-        return {}
+        self.list_reader.probe(place or self.place, {})
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
         """Whether to repeat the request for a child list that answered with this status for the `times`-th time.
@@ -238,13 +224,7 @@ class HarvestStream(HttpStream):
         return f"{self._client.settings.api_url}/"
 
     @override
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
+    def path(self, *, stream_slice: Slice | None = None, next_page_token: Token = None, **_: Any) -> str:
         return next_page_token["url"] if next_page_token else self.first_path(stream_slice or {})
 
     def first_path(self, stream_slice: Slice) -> str:
@@ -253,11 +233,8 @@ class HarvestStream(HttpStream):
 
     @override
     def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
+        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
+    ) -> Params:
         if next_page_token or self.list_key is None:
             return {}
         filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
@@ -266,19 +243,12 @@ class HarvestStream(HttpStream):
         return {"per_page": self.list_reader.entries_per_page, **filters}
 
     @override
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+    def next_page_token(self, response: requests.Response) -> Token:
         url = self.list_reader.read_page(response).next_url
         return None if url is None else {"url": url}
 
     @override
-    def parse_response(
-        self,
-        response: requests.Response,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
+    def parse_response(self, response: requests.Response, **_: Any) -> Iterable[Row]:
         return self.list_reader.read_page(response).rows
 
     @override

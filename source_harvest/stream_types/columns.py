@@ -18,7 +18,7 @@ _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d
 class ColumnFacts(Protocol):
     """A stream's facts about its columns; `HarvestStream` explains each."""
 
-    primary_key: str | list[str]
+    primary_key: list[str]
     text_keys: ClassVar[tuple[str, ...]]
     foreign_keys: ClassVar[Mapping[str, str]]
     flattened: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -34,8 +34,7 @@ class RecordBuilder:
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
-        keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
-        self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in keys}
+        self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in stream.primary_key}
         self._clock_times = stream.clock_times
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from typing_extensions import override
 
 from source_harvest.api.pages import Row
-from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.joined import JoinedStream, Lists, id_of
 from source_harvest.streams.users import Users
@@ -51,27 +50,20 @@ class UserProjects(JoinedStream):
     """
 
     foreign_keys = {"project_id": "projects", "user_id": "users", "client_id": "clients"}
-    joined_by = {ProjectUsers: ("project", "user")}
-
-    @classmethod
-    @override
-    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
-        return (ProjectUsers, Projects, Users)
+    joined_by = {ProjectUsers: ("project", "user"), Projects: (), Users: ()}
 
     @override
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
         projects, users = lists[Projects], lists[Users]
         for assignment in lists[ProjectUsers].values():
-            made_of = [assignment]
-            record = {**assignment, "client": None}
-            project_id, user_id = id_of(assignment, "project"), id_of(assignment, "user")
-            project = None if project_id is None else projects.get(project_id)
+            project_id = id_of(assignment, "project")
+            project, user = projects.get(project_id), users.get(id_of(assignment, "user"))
             if project_id is not None and project is None and str(assignment.get("created_at")) >= began:
                 continue
+            record, made_of = {**assignment, "client": None}, [assignment]
             if project:
                 made_of.append(project)
                 record["client"] = project.get("client")
-            user = None if user_id is None else users.get(user_id)
             if user and assignment.get("use_default_rates") and assignment.get("hourly_rate") is None:
                 made_of.append(user)
                 record["hourly_rate"] = user.get("default_hourly_rate")
@@ -88,11 +80,6 @@ class UserProjectTasks(JoinedStream):
     primary_key = ["user_id", "project_task_id"]
     foreign_keys = {"user_id": "users", "project_task_id": "project_tasks", "project_id": "projects"}
     joined_by = {ProjectUsers: ("project", "user"), ProjectTasks: ("project",)}
-
-    @classmethod
-    @override
-    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
-        return (ProjectUsers, ProjectTasks)
 
     @override
     def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from source_harvest.api.list_reader import Slice
+from source_harvest.errors import Place
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.per_parent import PerParentStream
@@ -41,9 +41,9 @@ class _PerUserList(PerParentStream):
     foreign_keys = {"user_id": "users"}
 
     @override
-    def any_slice(self) -> Slice:
+    def probe(self, place: Place | None = None) -> None:
         user = self._account.user(self.place)
-        return {self.parent_key: user["id"]}
+        self.list_reader.probe(place or self.place, {self.parent_key: user["id"]})
 
 
 class BillableRates(_PerUserList):
