@@ -58,7 +58,12 @@ class DayStream(PerUserStream):
     waits_long = True
     list_key = "results"
     open_like: ClassVar[type[HarvestStream]]
-    """A list that the same users may read."""
+    """A list of the same module that the same users may read."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "open_like"):
+            cls.readable_by, cls.module = cls.open_like.readable_by, cls.open_like.module
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from itertools import count
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Slice
+from source_harvest.api.list_reader import Params, Slice, Token
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, config_error
 from source_harvest.state.date_range import DAY, DateRange, common, missing
@@ -52,18 +52,18 @@ class ReportStream(DayStream):
     earlier_state_key = "to"
     extra_state_keys = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
-    """The column with the id of what a row is about, such as `client_id`."""
-    counts: ClassVar[tuple[type[HarvestStream], ...]]
-    """The streams whose rows it sums, by their business date."""
+    """The column with the id of what a row is about, such as `client_id`: the first of its foreign keys."""
+    counts: ClassVar[tuple[type[HarvestStream], ...]] = ()
+    """The streams whose rows it sums, by their business date. Empty: only the stream that it is `open_like`."""
     knows_fixed_fees: ClassVar[bool] = True
     """Whether the report takes the parameter `include_fixed_fee`."""
-
     lists_idle_subjects: ClassVar[bool] = False
     """Whether subjects have rows in periods without entries."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if hasattr(cls, "subject"):
+        if cls.foreign_keys:
+            cls.subject = next(iter(cls.foreign_keys))
             cls.primary_key = [cls.subject, "currency", "period_start"]
             cls.identified_by = (cls.subject,)
 
@@ -207,7 +207,7 @@ class ReportStream(DayStream):
 
     def _without_entries(self, days: list[DateRange], *, is_likely: bool) -> list[DateRange]:
         found, refusals = [], []
-        for kind in self.counts if days else ():
+        for kind in (self.counts or (self.open_like,)) if days else ():
             find = partial(self._gaps_of, kind, days, is_likely=is_likely)
             try:
                 found.append(self._client.once((kind, *days), find))
@@ -248,11 +248,8 @@ class ReportStream(DayStream):
 
     @override
     def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
+        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
+    ) -> Params:
         params = super().request_params(stream_state, stream_slice, next_page_token)
         if params and self._include_fixed_fee is not None:
             params["include_fixed_fee"] = str(self._include_fixed_fee).lower()

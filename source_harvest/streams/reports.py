@@ -22,8 +22,6 @@ class _TimeReport(ReportStream):
     """
 
     open_like = TimeEntries
-    readable_by = TimeEntries.readable_by
-    counts = (TimeEntries,)
 
 
 class TimeClients(_TimeReport):
@@ -33,7 +31,6 @@ class TimeClients(_TimeReport):
     """
 
     resource = "reports/time/clients"
-    subject = "client_id"
     foreign_keys = {"client_id": "clients"}
 
 
@@ -44,7 +41,6 @@ class TimeProjects(_TimeReport):
     """
 
     resource = "reports/time/projects"
-    subject = "project_id"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
 
@@ -55,7 +51,6 @@ class TimeTasks(_TimeReport):
     """
 
     resource = "reports/time/tasks"
-    subject = "task_id"
     foreign_keys = {"task_id": "tasks"}
 
 
@@ -66,7 +61,6 @@ class TimeTeam(_TimeReport):
     """
 
     resource = "reports/time/team"
-    subject = "user_id"
     foreign_keys = {"user_id": "users"}
 
 
@@ -74,9 +68,6 @@ class _ExpenseReport(ReportStream):
     """What was spent."""
 
     open_like = Expenses
-    module = Expenses.module
-    readable_by = Expenses.readable_by
-    counts = (Expenses,)
     knows_fixed_fees = False
 
 
@@ -87,7 +78,6 @@ class ExpensesClients(_ExpenseReport):
     """
 
     resource = "reports/expenses/clients"
-    subject = "client_id"
     foreign_keys = {"client_id": "clients"}
 
 
@@ -98,7 +88,6 @@ class ExpensesProjects(_ExpenseReport):
     """
 
     resource = "reports/expenses/projects"
-    subject = "project_id"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
 
@@ -109,7 +98,6 @@ class ExpensesCategories(_ExpenseReport):
     """
 
     resource = "reports/expenses/categories"
-    subject = "expense_category_id"
     foreign_keys = {"expense_category_id": "expense_categories"}
 
 
@@ -120,7 +108,6 @@ class ExpensesTeam(_ExpenseReport):
     """
 
     resource = "reports/expenses/team"
-    subject = "user_id"
     foreign_keys = {"user_id": "users"}
 
 
@@ -134,9 +121,6 @@ class Uninvoiced(ReportStream):
 
     resource = "reports/uninvoiced"
     open_like = Invoices
-    module = Invoices.module
-    readable_by = Invoices.readable_by
-    subject = "project_id"
     counts = (TimeEntries, Expenses)
     lists_idle_subjects = True
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
@@ -154,7 +138,6 @@ class ProjectBudget(DayStream):
     text_keys = ("snapshot_date",)
     identified_by = ("project_id",)
     open_like = TimeEntries
-    readable_by = "everyone"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
     @override
