@@ -19,11 +19,11 @@ from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
 from source_harvest.state.stream_state import StreamState, parse_state
-from source_harvest.stream_types.columns import RecordBuilder
+from source_harvest.stream_types.columns import ColumnFacts, RecordBuilder
 from source_harvest.stream_types.odd_rows import OddRows
 
 
-class HarvestStream(HttpStream):
+class HarvestStream(ColumnFacts, HttpStream):
     """A top-level list of Harvest's API, and the base class of all streams.
 
     By default the class name in snake case names the stream, its path, its list key and its schema.
@@ -37,21 +37,10 @@ class HarvestStream(HttpStream):
     """Harvest's module for the list, if it can be switched off: "invoice" for `invoice_feature`."""
     identified_by: ClassVar[tuple[str, ...]] = ("id",)
     """The fields that identify a row within a list."""
-    primary_key: list[str] = ["id"]
     cursor_field: str | list[str] = []
-    """The column that says when a record changed; none where Harvest cannot be asked for changes."""
+    """The column that says when a record changed; none if Harvest cannot filter the list by change."""
     limited_by_start_date: ClassVar[bool] = False
     """True for facts, false for the dimensions that facts refer to."""
-    foreign_keys: ClassVar[Mapping[str, str]] = {}
-    """Column -> the stream it refers to. `client_id` is the `id` of the nested `client`."""
-    flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Nested object -> its further fields that become columns, such as `receipt_url`."""
-    text_keys: ClassVar[tuple[str, ...]] = ()
-    """Primary key columns that may hold text; the others hold whole numbers."""
-    clock_times: ClassVar[tuple[str, ...]] = ()
-    """Columns with a time of day, in the format that the account displays."""
-    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Boolean column -> the access roles that imply it."""
     business_date: ClassVar[str] = ""
     """The date column that Harvest filters by with `from` and `to`, and sorts by, newest first."""
 
@@ -78,6 +67,7 @@ class HarvestStream(HttpStream):
         self._client = account.client
         self.overlap = account.client.settings.lookback
         """How far before its cursor a sync starts to read."""
+        self.cursor_column = self.cursor_field if isinstance(self.cursor_field, str) else None
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
         self.list_reader = ListReader(account, self)
         self._shape = RecordBuilder(self)
@@ -87,11 +77,6 @@ class HarvestStream(HttpStream):
     @override
     def is_resumable(self) -> bool:
         return False  # a full refresh ignores the state, so the platform must not keep the rows of a failed attempt
-
-    @property
-    def cursor_column(self) -> str | None:
-        """The column that says when a record changed; None if Harvest cannot filter the list by change."""
-        return self.cursor_field if isinstance(self.cursor_field, str) else None
 
     @property
     def has_left_out_rows(self) -> bool:

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from source_harvest.api.timestamps import Row
 
@@ -15,15 +15,20 @@ logger = logging.getLogger("airbyte")
 _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
 
 
-class ColumnFacts(Protocol):
-    """A stream's facts about its columns; `HarvestStream` explains each."""
+class ColumnFacts:
+    """What a stream says of its columns."""
 
-    primary_key: list[str]
-    text_keys: ClassVar[tuple[str, ...]]
-    foreign_keys: ClassVar[Mapping[str, str]]
-    flattened: ClassVar[Mapping[str, tuple[str, ...]]]
-    clock_times: ClassVar[tuple[str, ...]]
-    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]]
+    primary_key: list[str] = ["id"]
+    foreign_keys: ClassVar[Mapping[str, str]] = {}
+    """Column -> the stream it refers to. `client_id` is the `id` of the nested `client`."""
+    flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Nested object -> its further fields that become columns, such as `receipt_url`."""
+    text_keys: ClassVar[tuple[str, ...]] = ()
+    """Primary key columns that may hold text; the others hold whole numbers."""
+    clock_times: ClassVar[tuple[str, ...]] = ()
+    """Columns with a time of day, in the format that the account displays."""
+    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Boolean column -> the access roles that imply it."""
 
 
 class RecordBuilder:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import ClassVar
 
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
+from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import Place
 from source_harvest.state.progress import StreamProgress
@@ -53,7 +54,7 @@ class PerUserStream(HarvestStream):
 
 
 class DayStream(PerUserStream):
-    """A report of Harvest's, as of the current day in the user's time zone."""
+    """A report of Harvest's, as of the current day in the user's time zone: its rows get that day, `snapshot_date`."""
 
     waits_long = True
     list_key = "results"
@@ -73,6 +74,18 @@ class DayStream(PerUserStream):
     @override
     def probe(self, place: Place | None = None) -> None:
         self.sibling(self.open_like).probe(place or self.place)  # Harvest allows few requests for reports
+
+    @override
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        self._client.report_plan.add(self.name, 1)
+        yield {}
+
+    @override
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+        day = None
+        for page in self.list_reader.new_pages(stream_slice):
+            day = day or self.today(page.moment).isoformat()
+            yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)
 
     @property
     def sees_everything(self) -> bool:

@@ -1,13 +1,5 @@
 """Reports: what was worked, spent, and not invoiced yet in each period, and how budgets stand."""
 
-from collections.abc import Iterator
-from datetime import datetime
-
-from typing_extensions import override
-
-from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.per_user import DayStream
 from source_harvest.stream_types.report import ReportStream
 from source_harvest.streams.expenses import Expenses
@@ -139,15 +131,3 @@ class ProjectBudget(DayStream):
     identified_by = ("project_id",)
     open_like = TimeEntries
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
-
-    @override
-    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        self._client.report_plan.add(self.name, 1)
-        yield {}
-
-    @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        day = None
-        for page in self.list_reader.new_pages(stream_slice):
-            day = day or self.today(page.moment).isoformat()
-            yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)
