@@ -17,7 +17,7 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Params, Slice, Token
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, config_error
-from source_harvest.state.date_range import DAY, DateRange, common, missing
+from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, common, missing
 from source_harvest.state.packing import packed, unpacked
 from source_harvest.state.progress import StreamProgress
 from source_harvest.state.stream_state import StreamState
@@ -157,49 +157,40 @@ class ReportStream(DayStream):
         A period is read if it was never read, or if its last read was less than `report_lookback_days` after its end,
         as its numbers may still change. Periods without any entries are skipped.
         """
-        today = self.today(began)
-        read_on = self.today(progress.stream_state.cursor) if progress.stream_state.cursor else None
-        # Periods that end before these days are final: the last complete read, or the unfinished one, was late enough.
-        settled = read_on - self._lookback if read_on else date.min
-        done_before = self.today(progress.stream_state.began or began) - self._lookback
+        today, last = self.today(began), progress.stream_state
         self._start = (
             self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
         )
-        unread = self._unread(today, was_read=read_on is not None)
-        left_out = self._left_out(unread, today, is_likely=read_on is not None)
-        first = self._start or self._first_now or settled
-        for days in common(missing(left_out), [DateRange(first, today)]):
-            for period in self._calendar.periods(days.first or first, days.last or today):
-                is_settled = period.last < settled and not any(part.covers(*period) for part in unread)
-                is_done = period.last < done_before and any(
-                    part.covers(*period) for part in progress.stream_state.finished_days
-                )
-                if not (is_settled or is_done):
-                    yield period
+        unread = self._unread(began, was_read=last.cursor is not None)
+        left_out = self._left_out(unread, began, is_likely=last.cursor is not None)
+        read = common([self._settled(last.cursor)], missing(unread)) if last.cursor else []
+        read += common([self._settled(last.began or began)], last.finished_days)
+        for days in common([DateRange(self._start or self._first_now, today)], missing([*left_out, *read])):
+            yield from self._calendar.periods(days.first or date.min, days.last or today)
 
-    def _unread(self, today: date, *, was_read: bool) -> list[DateRange]:
+    def _settled(self, moment: datetime) -> DateRange:
+        """The days whose numbers were final at a moment."""
+        return ALL_DAYS.before(self._calendar.period_of(self.today(moment) - self._lookback).first)
+
+    def _unread(self, began: datetime, *, was_read: bool) -> list[DateRange]:
         """The days since the start date for which no report was ever read; without days that each sync reads anyway."""
-        until, read_from = self._calendar.period_of(today).first, self._from or self._first
+        read_from = self._from or self._first
         if not was_read:
-            until = self._may_change_from(today) if self._start else until
-            return common([DateRange(self._start)], [DateRange(None, until - DAY)])
+            past = ALL_DAYS.before(self._calendar.period_of(self.today(began)).first)
+            return common([DateRange(self._start)], [self._settled(began) if self._start else past])
         if read_from is None:  # another connector read it, and does not say since when
             return []
-        before = [DateRange(None, read_from - DAY)] if read_from > date.min else []
+        before = [ALL_DAYS.before(read_from)] if read_from > date.min else []
         return common([DateRange(self._start)], [*before, *self._gaps])
 
-    def _may_change_from(self, today: date) -> date:
-        """The first day of the periods that each sync reads."""
-        return self._calendar.period_of(today - self._lookback).first
-
-    def _left_out(self, unread: list[DateRange], today: date, *, is_likely: bool) -> list[DateRange]:
+    def _left_out(self, unread: list[DateRange], began: datetime, *, is_likely: bool) -> list[DateRange]:
         """The unread days since the first entry that have nothing to report."""
         delivered = [DateRange(*self._calendar.period_of(day)) for day in self._subjects]
         found = common(self._without_entries(unread, is_likely=is_likely), missing(delivered))
         before = [gap for gap in found if gap.first is None]
         if self._start is None and (unread or self._first):
             self._first_now = before[0].last + DAY if before and before[0].last else date.min
-        found = common(found, missing(before), [DateRange(None, self._may_change_from(today) - DAY)])
+        found = common(found, missing(before), [self._settled(began)])
         if self.lists_idle_subjects:
             found = [gap for gap in found if is_long(gap, self._calendar)]
         self._gaps_now = found
@@ -238,10 +229,8 @@ class ReportStream(DayStream):
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
         began = progress.stream_state.began or began
-        changeable = self.today(began) - self._lookback
-        self._subjects = {
-            day: found for day, found in self._subjects.items() if self._calendar.period_of(day).last >= changeable
-        }
+        settled = self._settled(began)
+        self._subjects = {day: found for day, found in self._subjects.items() if not settled.covers(day, day)}
         return StreamState(cursor=began)
 
     # Requests and rows.
