@@ -27,6 +27,7 @@ class HarvestStream(ColumnFacts, HttpStream):
     """A top-level list of Harvest's API, and the base class of all streams.
 
     By default the class name in snake case names the stream, its path, its list key and its schema.
+    It has more than 20 methods because each is one of the CDK's, or asked by the engine and answered by a stream type.
     """
 
     resource: ClassVar[str] = ""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Params, Slice, Token
+from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, config_error
 from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, common, missing
@@ -134,8 +134,10 @@ class ReportStream(DayStream):
             periods = list(self._to_read(progress, began))
         finally:
             self._client.report_plan.add(self.name, len(periods))
+        fee = {} if self._include_fixed_fee is None else {"include_fixed_fee": str(self._include_fixed_fee).lower()}
         for period in periods:
-            yield {**{name: end.replace("-", "") for name, end in DateRange(*period).params.items()}, "period": period}
+            days = {name: end.replace("-", "") for name, end in DateRange(*period).params.items()}
+            yield {**days, **fee, "period": period}
 
     def _check_settings(self) -> None:
         """Raises a config `HarvestError` if a setting changed so that old and new rows cannot share a table."""
@@ -233,30 +235,14 @@ class ReportStream(DayStream):
         self._subjects = {day: found for day, found in self._subjects.items() if not settled.covers(day, day)}
         return StreamState(cursor=began)
 
-    # Requests and rows.
-
-    @override
-    def request_params(
-        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
-    ) -> Params:
-        params = super().request_params(stream_state, stream_slice, next_page_token)
-        if params and self._include_fixed_fee is not None:
-            params["include_fixed_fee"] = str(self._include_fixed_fee).lower()
-        return params
+    # Its rows.
 
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         period: Period = stream_slice["period"]
         days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
-        rows: dict[tuple[int, str], Row] = {}
         doubts = Event()
-        for page in self.list_reader.complete_pages(stream_slice, doubts.set, again=rows.clear):
-            for row in page.rows:
-                row |= {"currency": row.get("currency") or "", **days}
-                key = row[self.subject], row["currency"]
-                if key in rows and not row["currency"]:  # rows of two currencies that the user may not see
-                    row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
-                rows[key] = row
+        rows = self._rows(stream_slice, days, doubts)
         before = self._subjects.get(period.first, set())
         if not before.issuperset(rows):
             self._subjects[period.first] = before.union(rows)
@@ -265,13 +251,23 @@ class ReportStream(DayStream):
         gone = before - rows.keys()
         if gone and not self.sees_everything:
             self._client.once(NOT_SHOWN, partial(logger.warning, NOT_SHOWN))
-            return
-        if doubts.is_set():
-            return
-        for id_, currency in gone:
-            zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
-            yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
-        self._subjects[period.first] = set(rows)
+        elif not doubts.is_set():
+            for id_, currency in gone:
+                zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
+                yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
+            self._subjects[period.first] = set(rows)
+
+    def _rows(self, stream_slice: Slice, days: Mapping[str, str], doubts: Event) -> dict[tuple[int, str], Row]:
+        """The rows of a period, by subject and currency. Sets `doubts` if some may be missing."""
+        rows: dict[tuple[int, str], Row] = {}
+        for page in self.list_reader.complete_pages(stream_slice, doubts.set, again=rows.clear):
+            for row in page.rows:
+                row |= {"currency": row.get("currency") or "", **days}
+                key = row[self.subject], row["currency"]
+                if key in rows and not row["currency"]:  # rows of two currencies that the user may not see
+                    row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
+                rows[key] = row
+        return rows
 
     @cached_property
     def _numbers(self) -> list[str]:
