@@ -180,12 +180,12 @@ class HarvestStream(ColumnFacts, HttpStream):
 
     # Requests.
 
-    def probe(self, place: Place | None = None) -> None:
+    def probe(self) -> None:
         """Requests a single row, to check that the list can be read.
 
-        Raises `HarvestError`, which names `place` if given.
+        Raises `HarvestError`.
         """
-        self.list_reader.probe(place or self.place, {})
+        self.list_reader.probe(self.place, {})
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
         """Whether to repeat the request for a child list that answered with this status for the `times`-th time.

@@ -18,9 +18,6 @@ from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.odd_rows import is_in_no_row
 
-Lists = Mapping[type[HarvestStream], Mapping[int | None, Row]]
-"""Stream -> id -> row, of whole lists."""
-
 
 def id_of(row: Row, reference: str) -> int | None:
     """The id of the nested object `reference`; None if there is none."""
@@ -41,7 +38,8 @@ class JoinedStream(UpdatedSince):
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
-        self._lists: dict[type[HarvestStream], dict[int | None, Row]] = {source: {} for source in self.source_lists()}
+        self._lists: dict[type[HarvestStream], dict[int | None, Row]] = {source: {} for source in self.joined_by}
+        """Stream -> id -> row, of whole lists."""
 
     @classmethod
     @override
@@ -49,7 +47,7 @@ class JoinedStream(UpdatedSince):
         return tuple(cls.joined_by)
 
     @abstractmethod
-    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
+    def join(self, began: str) -> Iterator[tuple[Row, list[Row]]]:
         """Each record with the rows that it is made of: it has changed if one of them has.
 
         A row that was added after `began`, when reading the lists began, may be missing in one of them. The next sync
@@ -77,7 +75,7 @@ class JoinedStream(UpdatedSince):
 
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        for record, made_of in self.join(self._lists, stream_slice["began"]):
+        for record, made_of in self.join(stream_slice["began"]):
             if changed_since(made_of, stream_slice["updated_since"]):
                 yield from self.odd_rows.records([record], self._shape.record)
         self.odd_rows.check()

@@ -11,7 +11,6 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
-from source_harvest.errors import Place
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.report_periods import local_day
@@ -72,8 +71,8 @@ class DayStream(PerUserStream):
         return super().records_from(source, rows, progress)
 
     @override
-    def probe(self, place: Place | None = None) -> None:
-        self.sibling(self.open_like).probe(place or self.place)  # Harvest allows few requests for reports
+    def probe(self) -> None:
+        self.sibling(self.open_like).list_reader.probe(self.place, {})  # Harvest allows few requests for reports
 
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
