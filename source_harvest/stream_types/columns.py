@@ -60,8 +60,10 @@ class RecordBuilder:
                 row.setdefault(column, None)
         for column in self._clock_times:
             row[column] = self._time(column, row.get(column))
-        if self._flags:
-            self._add_flags(row)
+        for column, implied_by in self._flags.items():
+            if column not in row:
+                roles = row.get("access_roles")
+                row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
         for key, types in self._keys.items():
             if type(row[key]) not in types:
                 raise ValueError(f"{key} is {row[key]!r}")
@@ -79,12 +81,6 @@ class RecordBuilder:
             self._warned.add(column)
             logger.warning("%s holds %r, which is not a known time of day; such values become null", column, value)
         return time
-
-    def _add_flags(self, row: Row) -> None:
-        roles = row.get("access_roles")
-        for column, implied_by in self._flags.items():
-            if column not in row:
-                row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
 
 
 @lru_cache(maxsize=4096)

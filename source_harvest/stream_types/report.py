@@ -164,10 +164,10 @@ class ReportStream(DayStream):
             self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
         )
         unread = self._unread(began, was_read=last.cursor is not None)
-        left_out = self._left_out(unread, began, is_likely=last.cursor is not None)
+        self._gaps_now = self._left_out(unread, began, is_likely=last.cursor is not None)
         read = common([self._settled(last.cursor)], missing(unread)) if last.cursor else []
         read += common([self._settled(last.began or began)], last.finished_days)
-        for days in common([DateRange(self._start or self._first_now, today)], missing([*left_out, *read])):
+        for days in common([DateRange(self._start or self._first_now, today)], missing([*self._gaps_now, *read])):
             yield from self._calendar.periods(days.first or date.min, days.last or today)
 
     def _settled(self, moment: datetime) -> DateRange:
@@ -193,10 +193,7 @@ class ReportStream(DayStream):
         if self._start is None and (unread or self._first):
             self._first_now = before[0].last + DAY if before and before[0].last else date.min
         found = common(found, missing(before), [self._settled(began)])
-        if self.lists_idle_subjects:
-            found = [gap for gap in found if is_long(gap, self._calendar)]
-        self._gaps_now = found
-        return found
+        return [gap for gap in found if is_long(gap, self._calendar) or not self.lists_idle_subjects]
 
     def _without_entries(self, days: list[DateRange], *, is_likely: bool) -> list[DateRange]:
         found, refusals = [], []
