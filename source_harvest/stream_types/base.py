@@ -27,7 +27,7 @@ class HarvestStream(ColumnFacts, HttpStream):
     """A top-level list of Harvest's API, and the base class of all streams.
 
     By default the class name in snake case names the stream, its path, its list key and its schema.
-    It has more than 20 methods because each is one of the CDK's, or asked by the engine and answered by a stream type.
+    It has more than 20 methods: 7 that the CDK asks for, and each question that the engine asks of a stream.
     """
 
     resource: ClassVar[str] = ""
