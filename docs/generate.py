@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from docs import errors
-from docs.facts import key_columns, name_of, properties, readable_by, type_of
+from docs.facts import name_of, properties, readable_by, type_of
 from docs.parts import PARTS
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
@@ -118,7 +118,7 @@ def _diagram() -> Iterator[str]:
     yield "erDiagram"
     for stream in STREAMS:
         for column, target in stream.foreign_keys.items():
-            one = "||" if column in key_columns(stream) else "|o"
+            one = "||" if column in stream.primary_key else "|o"
             yield f"    {target} {one}--o{{ {name_of(stream)} : {column}"
     joined = {target for stream in STREAMS for target in stream.foreign_keys.values()}
     alone = [name_of(stream) for stream in STREAMS if not stream.foreign_keys and name_of(stream) not in joined]
@@ -154,7 +154,7 @@ def _parent_key(stream: type[HarvestStream]) -> str | None:
 
 
 def _key(stream: type[HarvestStream]) -> str:
-    return ", ".join(f"`{column}`" for column in key_columns(stream))
+    return ", ".join(f"`{column}`" for column in stream.primary_key)
 
 
 def _cursor(stream: type[HarvestStream]) -> str:

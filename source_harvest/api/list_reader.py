@@ -25,7 +25,7 @@ logger = logging.getLogger("airbyte")
 # Tries of a smaller page near the position where a larger one failed.
 TRIES_OF_SMALLER = 2
 
-FILTERS = ("updated_since", "from", "to")
+FILTERS = ("updated_since", "from", "to", "include_fixed_fee")
 
 # The most readings of a list that changes while it is read.
 READINGS = 3

@@ -15,7 +15,7 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import timestamp
-from source_harvest.errors import HarvestError, Place, config_error, schema_errors
+from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
@@ -36,10 +36,9 @@ class DeletedRecordsStream(PerUserStream):
         self._user_read_at = 0.0
 
     @override
-    def probe(self, place: Place | None = None) -> None:
-        place = place or self.place
-        with self._account.explained(place):
-            self._admit(self._account.user(place))
+    def probe(self) -> None:
+        with self._account.explained(self.place):
+            self._admit(self._account.user(self.place))
 
     def _admit(self, user: Mapping[str, Any]) -> None:
         if "administrator" not in (user.get("access_roles") or ()):

@@ -97,8 +97,8 @@ class EmbeddedStream(UpdatedSince):
     def _record_of(self, item: Any, id_: Any, position: int, row: Row) -> Row:
         record = {} if self.embeds_ids else {name: value for name, value in item.items() if name != "id"}
         record |= {self.id_column: id_, self.parent_key: row["id"]}
-        if isinstance(self.cursor_field, str):
-            record[self.cursor_field] = row.get("updated_at")
+        if self.cursor_column:
+            record[self.cursor_column] = row.get("updated_at")
         if self.is_ordered:
             record["position"] = position
         return record

@@ -109,7 +109,7 @@ class Engine:
                 partition_generator=StreamPartitions(run, lists, whole_lists, self._slots),
                 name=stream.name,
                 json_schema=stream.get_json_schema,
-                primary_key=stream.key_columns,
+                primary_key=stream.primary_key,
                 cursor_field=CursorField(stream.cursor_column) if stream.cursor_column else None,
                 logger=self._logger,
                 cursor=run,

@@ -40,7 +40,7 @@ class StreamPartitions(PartitionGenerator):
         run, stream = self._run, self._run.stream
         try:
             began = yield from self._read(self._lists)
-            if stream.needs_whole_lists():
+            if stream.needs_whole_lists:
                 both = zip(self._lists, self._whole_lists, strict=True)
                 if lists := [whole for changes, whole in both if not changes.is_whole]:
                     yield from self._read(lists)

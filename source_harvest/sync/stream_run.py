@@ -85,7 +85,7 @@ class StreamRun(Cursor):
         return Record(data=row, stream_name=self.stream.name)
 
     def _leave_out(self, row: Row, reason: Exception) -> None:
-        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
+        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.primary_key)
         message = (
             f"A row of {self.stream.name} ({redacted(key)}) cannot be written as JSON ({reason}) and is left out, so "
             "the stream is incomplete; its other rows are read. Change the row in Harvest, or deselect the stream."
