@@ -20,9 +20,8 @@ from source_harvest.api.timestamps import changed_since, is_changed_since, times
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.known_ids import ChildIds, IdsByParent, KnownIds, part_of
-from source_harvest.state.parent_visits import ParentScope
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState
+from source_harvest.state.stream_state import ParentScope, StreamState
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.visits import VisitProgress
 
@@ -130,9 +129,7 @@ class PerParentStream(HarvestStream):
         """Tells the deletion tracker which child rows are about to be delivered."""
         if not self._tracker:
             return
-        is_limited = self.limited_by_start_date
-        has_more = self._tracker.delivered_children(self.name, parent_id, rows, is_limited=is_limited)
-        if has_more and self.cursor_column:
+        if self._tracker.delivered_children(self.name, parent_id, rows) and self.cursor_column:
             self._checkpoint()  # else a killed sync would forget what it delivered
 
     @override
@@ -233,7 +230,7 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
-        self._delivered = KnownIds(kept.get("delivered", ())).groups
+        self._delivered = KnownIds(kept.get("delivered", ())).by_parent
 
     @override
     def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
@@ -267,7 +264,7 @@ class ChangedParentsStream(PerParentStream):
         )
 
     def _due(self, progress: StreamProgress, now: datetime) -> ParentScope:
-        last, days = progress.stream_state, progress.full_read_days
+        last, days = progress.stream_state, self._client.settings.child_full_read_days
         unfinished = last.visit if last.began else ParentScope.CHANGED
         has_visited_all = days and last.all_parents and (now - last.all_parents).days < days
         if not has_visited_all or unfinished is ParentScope.ALL:
