@@ -28,8 +28,6 @@ from source_harvest.state.stream_state import Attempt, ParentScope, StreamState
 
 logger = logging.getLogger("airbyte")
 
-State = Mapping[str, Any]
-
 
 class StatefulStream(Protocol):
     """What `StreamProgress` needs from a stream."""
@@ -161,8 +159,8 @@ class StreamProgress:
             self.stream_state = replace(self.stream_state, visit=visit, began=None, attempts=())
 
     def checkpoint(self) -> None:
-        """Emits the current state, unless this is a full refresh."""
-        if self.remembers:
+        """Emits the current state, unless this is a full refresh or the state says nothing."""
+        if self.remembers and self._stream.cursor_column:
             with self._lock:  # so that no older state follows a newer one
                 self.emit_state(self.stream_state)
 
@@ -174,7 +172,7 @@ class StreamProgress:
         states.update_state_for_stream(self._stream.name, None, self._json(stream_state))
         self.emit(states.create_state_message(self._stream.name, None))
 
-    def _json(self, stream_state: StreamState) -> State:
+    def _json(self, stream_state: StreamState) -> Mapping[str, Any]:
         column = self._stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}

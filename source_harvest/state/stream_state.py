@@ -103,36 +103,29 @@ class StreamState:
 
     def state(self, cursor_field: str) -> dict[str, Any]:
         """Its JSON form."""
-        found: dict[str, Any] = {
+        moments = {
             cursor_field: self.cursor,
             "all_parents_read": self.all_parents,
             "living_parents_read": self.living_parents,
         }
-        found = {key: timestamp(moment) for key, moment in found.items() if moment}
+        found: dict[str, Any] = {key: timestamp(moment) for key, moment in moments.items() if moment}
         if self.began:
-            unfinished: dict[str, Any] = {"began": timestamp(self.began)}
-            if self.finished_days:
-                unfinished["spans"] = [days.ends for days in self.finished_days]
-            if self.entries is not None:
-                unfinished |= {"entries": self.entries, "found": self.found}
-            unfinished |= self._visits
-            found["unfinished"] = unfinished
-        if self.unread:
-            found["unread"] = list(self.unread)
-        last = {"start": self.start, "account": self.account, "counted": self.is_counted}
+            found["unfinished"] = self._unfinished(self.began)
+        last = {"unread": list(self.unread), "start": self.start, "account": self.account, "counted": self.is_counted}
         return found | {key: value for key, value in last.items() if value}
 
-    @property
-    def _visits(self) -> dict[str, Any]:
-        """The keys of `unfinished` that are about visits."""
-        if not self.attempts:
-            return {}
-        found: dict[str, Any] = {"up_to_parent": self.attempts[0].up_to_parent}
-        if self.visit is not ParentScope.ALL:
-            found["visit"] = self.visit.value
-        if len(self.attempts) > 1 or self.attempts[0].began != self.began:
-            found["attempts"] = [[timestamp(began), up_to_parent] for began, up_to_parent in self.attempts]
-        return found
+    def _unfinished(self, began: datetime) -> dict[str, Any]:
+        is_of_one_sync = [attempt.began for attempt in self.attempts] == [began]
+        found = {
+            "began": timestamp(began),
+            "spans": [days.ends for days in self.finished_days] or None,
+            "entries": self.entries,
+            "found": None if self.entries is None else self.found,
+            "up_to_parent": self.attempts[0].up_to_parent if self.attempts else None,
+            "visit": self.visit.value if self.attempts and self.visit is not ParentScope.ALL else None,
+            "attempts": None if is_of_one_sync else [[timestamp(at), up_to] for at, up_to in self.attempts] or None,
+        }
+        return {key: value for key, value in found.items() if value is not None}
 
 
 def parse_state(

@@ -54,7 +54,7 @@ class PerParentStream(HarvestStream):
         self._parents: dict[int, Row] = {}
         self._tracker: DeletionTracker | None = None
         self._delivered: IdsByParent = {}
-        self._progress: VisitProgress | None = None
+        self._progress = VisitProgress(self.name, [], lambda up_to_parent, unread: None)
         self._lock = Lock()
         self._due_again: set[int] = set()
         self._unread: set[int] = set()
@@ -116,7 +116,8 @@ class PerParentStream(HarvestStream):
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
         for page in self.list_reader.new_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
-            self._tell_tracker(parent_id, page.rows)
+            if self._tracker and self._tracker.delivered_children(self.name, parent_id, page.rows):
+                self._checkpoint()  # else a killed sync would forget what it delivered
             changed = changed_since(page.rows, stream_slice["changed_since"])
             for row in changed:
                 row[self.parent_key] = parent_id
@@ -124,13 +125,6 @@ class PerParentStream(HarvestStream):
         if self._tracker and not doubts.is_set():
             self._tracker.visited_whole(self.name, parent_id, ids)
         self.odd_rows.check()
-
-    def _tell_tracker(self, parent_id: int, rows: list[Row]) -> None:
-        """Tells the deletion tracker which child rows are about to be delivered."""
-        if not self._tracker:
-            return
-        if self._tracker.delivered_children(self.name, parent_id, rows) and self.cursor_column:
-            self._checkpoint()  # else a killed sync would forget what it delivered
 
     @override
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -182,8 +176,6 @@ class PerParentStream(HarvestStream):
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        if self._progress is None:
-            raise RuntimeError("a partition ended that never began")
         parent_id = stream_slice[self.parent_key]
         with self._lock:
             self._due_again.discard(parent_id)
@@ -206,6 +198,7 @@ class PerParentStream(HarvestStream):
 
     def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
         """All parents up to this one were visited, except the `unread`."""
+        progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
 
 class ChangedParentsStream(PerParentStream):
@@ -247,10 +240,6 @@ class ChangedParentsStream(PerParentStream):
         # vain, or the next sync makes the visits that are due.
         self._has_whole_list = self._due(progress, datetime.now(timezone.utc)) is not ParentScope.CHANGED
         return None if self._has_whole_list else progress.stream_state.since(self.overlap)
-
-    @override
-    def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
-        progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:

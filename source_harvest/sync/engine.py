@@ -20,7 +20,6 @@ from source_harvest.api.logs import quiet
 from source_harvest.api.request_slots import LONG_SLOTS, RequestSlots
 from source_harvest.errors import HarvestError
 from source_harvest.state.deletion_tracker import DeletionTracker
-from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
 from source_harvest.stream_types.per_user import SignedInUser
@@ -80,12 +79,16 @@ class Engine:
         )
 
     def _known(self, runs: list[StreamRun]) -> Iterator[DefaultStream]:
-        deletions, progress = _deletions(runs)
-        tracker = deletions.tracker if deletions else None
+        deletions = [
+            (run.stream, run.progress)
+            for run in runs
+            if isinstance(run.stream, DeletedRecordsStream) and run.progress.remembers
+        ]
+        tracker = deletions[0][0].tracker if deletions else None
         tracked = [found for run in runs if (found := run.stream.tracked(run.progress))] if deletions else []
         shared, whole = self._shared_lists(runs, tracker), self._shared_lists(runs, None, whole=True)
-        if deletions and progress:
-            deletions.track(progress, tracked, shared[SignedInUser].wait)
+        for deleted_records, progress in deletions:
+            deleted_records.track(progress, tracked, shared[SignedInUser].wait)
         names = {stream.name for stream in tracked}
         for run in runs:
             stream = run.stream
@@ -124,14 +127,6 @@ class Engine:
             source: SharedList(sharing[0].stream.sibling(source), sharing, self._slots, tracker, whole=whole)
             for source, sharing in runs_of.items()
         }
-
-
-def _deletions(runs: list[StreamRun]) -> tuple[DeletedRecordsStream, StreamProgress] | tuple[None, None]:
-    """The stream of deleted records, if this sync reads it incrementally."""
-    for run in runs:
-        if isinstance(run.stream, DeletedRecordsStream) and run.progress.remembers:
-            return run.stream, run.progress
-    return None, None
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

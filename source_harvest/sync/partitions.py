@@ -164,17 +164,13 @@ class SlicePartition(SlotPartition):
         with self._slot:
             if run.is_stopped:
                 return
-            count, started = 0, time.monotonic()
+            started = time.monotonic()
             try:
                 with schema_errors(stream.place):
-                    for row in stream.read_partition(self._slice):
-                        if record := run.cdk_record(row):
-                            count += 1
-                            yield record
+                    yield from filter(None, map(run.cdk_record, stream.read_partition(self._slice)))
             except HarvestError as error:
-                run.count(count)
                 if run.failed(error, started):
                     raise
                 return  # another partition raised the same error, so the stream is incomplete already
-            run.succeeded(count)
+            run.succeeded()
             stream.partition_done(self._slice, run.progress, self._began)

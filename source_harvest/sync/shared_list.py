@@ -253,16 +253,12 @@ class SharedList:
 
     def _records_of(self, run: StreamRun, rows: list[Row]) -> Iterator[Record]:
         """The records of one run. A row that is not as documented fails this stream only."""
-        stream, count = run.stream, 0
         try:
-            with schema_errors(stream.place):
-                for row in stream.records_from(type(self._source), rows, run.progress):
-                    if record := run.cdk_record(row):
-                        count += 1
-                        yield record
+            with schema_errors(run.stream.place):
+                records = run.stream.records_from(type(self._source), rows, run.progress)
+                yield from filter(None, map(run.cdk_record, records))
         except HarvestError as error:
-            stream.odd_rows.fail(error)
-        run.count(count)
+            run.stream.odd_rows.fail(error)
 
     def _needed(self) -> str | None:
         """The earliest `updated_since` that a run or the tracker needs; None for the whole list."""

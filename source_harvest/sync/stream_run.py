@@ -54,12 +54,17 @@ class StreamRun(Cursor):
         self._complete_as_of: datetime | None = None
 
     def cdk_record(self, row: Row) -> Record | None:
-        """The row as a record of the stream; None if it cannot be written as JSON, which fails this stream only."""
+        """The row as a record of the stream, and counts it; None if it cannot be written as JSON.
+
+        Such a row fails this stream only.
+        """
         try:
             orjson.dumps([[row]])  # as deep as in its message
         except orjson.JSONEncodeError as error:
             self._leave_out(row, error)
             return None
+        with self._lock:
+            self._rows += 1
         return Record(data=row, stream_name=self.stream.name)
 
     def _leave_out(self, row: Row, reason: Exception) -> None:
@@ -75,16 +80,10 @@ class StreamRun(Cursor):
         else:
             logger.warning(message)
 
-    def count(self, rows: int) -> None:
-        """Adds to the number of rows read."""
-        with self._lock:
-            self._rows += rows
-
-    def succeeded(self, rows: int) -> None:
-        """A partition of so many rows was read."""
+    def succeeded(self) -> None:
+        """A partition was read."""
         with self._lock:
             self._faults = 0
-            self.count(rows)
 
     def failed(self, error: HarvestError, began: float) -> bool:
         """A partition failed; returns whether the error is new. `began`: seconds on `time.monotonic()` at its start.
