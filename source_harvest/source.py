@@ -1,7 +1,7 @@
 """The connector: spec, check, discover and read."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
@@ -143,12 +143,12 @@ class SourceHarvest(AbstractSource):
         states = ConnectorStateManager(state)
         known = {stream.name: stream for stream in (kind(account) for kind in STREAMS)}
         configured = {stream.stream.name: stream for stream in catalog.streams}
+        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
         runs = [
-            _run(stream, configured[name], states, account.client.settings)
+            _run(stream, configured[name], states, account.client.settings, engine.emit)
             for name, stream in known.items()
             if name in configured
         ]
-        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
         with closing(account):
             account_id = account.connect()
             for run in runs:
@@ -196,12 +196,15 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
 
 
 def _run(
-    stream: HarvestStream, configured: ConfiguredAirbyteStream, states: ConnectorStateManager, settings: Settings
+    stream: HarvestStream,
+    configured: ConfiguredAirbyteStream,
+    states: ConnectorStateManager,
+    settings: Settings,
+    emit: Callable[[Any], None],
 ) -> StreamRun:
     stream_state = StreamState()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
         stream_state = stream.load_state(states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
-    days = settings.child_full_read_days
-    return StreamRun(stream, StreamProgress(stream, stream_state, start, days, remembers=is_incremental))
+    return StreamRun(stream, StreamProgress(stream, stream_state, start, emit, remembers=is_incremental))

@@ -18,7 +18,7 @@ from source_harvest.errors import Place
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState, parse_state
+from source_harvest.state.stream_state import UNREADABLE, StreamState, parse_state, unreadable_state
 from source_harvest.stream_types.columns import ColumnFacts, RecordBuilder
 from source_harvest.stream_types.odd_rows import OddRows
 
@@ -78,11 +78,6 @@ class HarvestStream(ColumnFacts, HttpStream):
     @override
     def is_resumable(self) -> bool:
         return False  # a full refresh ignores the state, so the platform must not keep the rows of a failed attempt
-
-    @property
-    def has_left_out_rows(self) -> bool:
-        """Whether rows could not become records; no checkpoint may then cover their days."""
-        return self.odd_rows.has_failed
 
     # For the engine. Records come from lists, and each list is read once for all streams that use it.
 
@@ -159,14 +154,12 @@ class HarvestStream(ColumnFacts, HttpStream):
 
         Raises a config `HarvestError` for anything else than a state of this stream.
         """
-        return parse_state(
-            self.name,
-            str(self.cursor_column),
-            state,
-            extra_keys=self.extra_state_keys,
-            load_extra=self.load_extra_state,
-            earlier_key=self.earlier_state_key,
-        )
+        column = str(self.cursor_column)
+        try:
+            self.load_extra_state({key: state[key] for key in self.extra_state_keys if key in state})
+            return parse_state(state, column, self.extra_state_keys, self.earlier_state_key)
+        except UNREADABLE:
+            raise unreadable_state(self.name, column, state) from None
 
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         """Restores what `extra_state` returned.

@@ -222,7 +222,7 @@ class ReportStream(DayStream):
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        progress.finished_days(progress.stream_state.began or began, DateRange(*stream_slice["period"]))
+        progress.add_finished_days(progress.stream_state.began or began, DateRange(*stream_slice["period"]))
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
