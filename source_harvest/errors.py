@@ -64,10 +64,9 @@ class GoneMidwayError(HarvestError):
     """A later page of a list below a record answered 404."""
 
 
-def without_secrets(text: str, *, is_broken_off: bool = False) -> str:
-    """The text with secrets replaced by asterisks. `is_broken_off`: its end may be half a secret and is dropped."""
-    text = filter_secrets(text)
-    return text[:-LONGEST] if is_broken_off else text
+def without_secrets(text: str) -> str:
+    """The text with secrets replaced by asterisks."""
+    return str(filter_secrets(text))
 
 
 def config_error(message: str) -> HarvestError:
@@ -97,8 +96,9 @@ def _may_be_token(text: str) -> bool:
 
 
 def redacted(text: str, length: int = QUOTE_LENGTH, *, is_broken_off: bool = False) -> str:
-    """The first `length` characters of a text, as one line without secrets."""
-    return without_secrets(" ".join(text.split()), is_broken_off=is_broken_off)[:length]
+    """The first `length` characters of a text, as one line without secrets. `is_broken_off`: its end was cut off."""
+    line = without_secrets(" ".join(text.split()))
+    return line[: -LONGEST if is_broken_off else None][:length]
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,11 @@ def module_is_off(place: Place, said: str) -> HarvestError:
 UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
-def not_as_documented(place: Place, error: Exception) -> str:
-    """The message for an answer that is not as documented."""
+def not_as_documented(place: Place, error: Exception) -> HarvestError:
+    """The error for an answer that is not as documented."""
     what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-    return f"Harvest's answer for {place.name} is not as documented: {redacted(what)}. Please report this message."
+    message = f"Harvest's answer for {place.name} is not as documented: {redacted(what)}. Please report this message."
+    return HarvestError(message, FailureType.system_error)
 
 
 @contextmanager
@@ -139,4 +140,4 @@ def schema_errors(place: Place) -> Iterator[None]:
     try:
         yield
     except UNDOCUMENTED as error:
-        raise HarvestError(not_as_documented(place, error), FailureType.system_error) from error
+        raise not_as_documented(place, error) from error

@@ -20,6 +20,7 @@ from typing_extensions import override
 from source_harvest.api.error_handler import HarvestErrorHandler, plain_errors
 from source_harvest.api.logs import quiet
 from source_harvest.api.no_answer import NoAnswerLimit
+from source_harvest.api.request_slots import RequestSlots
 from source_harvest.api.session import JsonSession, object_of
 from source_harvest.config import Config, Settings
 from source_harvest.errors import HarvestError, Place, config_error, quote_unless_secret, schema_errors
@@ -39,9 +40,7 @@ Ask = Callable[[], requests.Response]
 ACCESS_TOKEN = Place("access token", "everyone")
 
 
-def authenticator(
-    settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit | None = None
-) -> AuthBase:
+def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit) -> AuthBase:
     """The authenticator that all requests of a command share.
 
     Raises a config `HarvestError` if `token_expiry_date` is not a date.
@@ -63,7 +62,7 @@ def authenticator(
         raise config_error(
             f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
         ) from None
-    oauth.no_answer = no_answer or oauth.no_answer
+    oauth.no_answer = no_answer
     return oauth
 
 
@@ -75,8 +74,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     After Harvest rejected an access token, a single request tries the new one before all others use it.
     """
 
-    no_answer = NoAnswerLimit()
-
+    no_answer: NoAnswerLimit
     _is_untried = False
     """Whether the access token replaced a rejected one, and Harvest has not accepted it yet."""
     _failure: HarvestError | None = None
@@ -89,7 +87,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         Raises `HarvestError`.
         """
         handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
-        session = JsonSession(no_answer=self.no_answer)
+        session = JsonSession(RequestSlots(1), self.no_answer)
         # No DEBUG lines: they would show the secrets in the body.
         client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
         try:

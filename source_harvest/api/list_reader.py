@@ -17,7 +17,7 @@ from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.page_size import PageSize, Paging
 from source_harvest.api.pages import Page, PageCounter, Row
 from source_harvest.api.quoting import quote
-from source_harvest.api.session import JsonResponse
+from source_harvest.api.session import json_response
 from source_harvest.errors import GoneMidwayError, Place, TriesUsedUpError, schema_errors
 
 logger = logging.getLogger("airbyte")
@@ -179,7 +179,7 @@ class ListReader:
         token, paging, size, refusals = None, Paging(), self._page_size.entries, 0
         while True:
             request, response = self._fetch(stream_slice, token, paging.entries, size)
-            if not isinstance(response, JsonResponse) or not response.ok:
+            if not response.ok:
                 if token:
                     raise self._gone_midway(response)
                 logger.debug("No rows at %s", request.url)
@@ -188,7 +188,7 @@ class ListReader:
                     continue
                 return
             with response:
-                page: Page = response.meaning
+                page: Page = json_response(response).meaning
                 with schema_errors(self._list.place):
                     paging.add(page)
                 yield page

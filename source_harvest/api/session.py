@@ -70,7 +70,7 @@ class JsonResponse(requests.Response):
             self._unpacked = MemoryHold(slots.unpacked)
             self._unpacked.take(held.size)
             try:
-                body_of(self)
+                _ = self.body
             except orjson.JSONDecodeError as error:
                 kind = "an HTML page" if is_html(self) else "not JSON"
                 raise InvalidJSONError(f"the answer was {kind}", request=self.request) from error
@@ -135,16 +135,14 @@ def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedR
 class JsonSession(requests.Session):
     """A session whose successful responses are always JSON, without credentials unless its `auth` is set."""
 
-    def __init__(
-        self, connections: int = 1, slots: RequestSlots | None = None, no_answer: NoAnswerLimit | None = None
-    ) -> None:
-        """Keeps up to `connections` open. `slots` limits the memory of the bodies."""
+    def __init__(self, slots: RequestSlots, no_answer: NoAnswerLimit) -> None:
+        """Keeps a connection open for each of the `slots`, which also limit the memory of the bodies."""
         super().__init__()
         self.auth = _add_no_credentials
-        self._slots = slots or RequestSlots(connections)
-        self.no_answer = no_answer or NoAnswerLimit()
+        self._slots = slots
+        self._no_answer = no_answer
         for scheme in ("https://", "http://"):
-            self.mount(scheme, JsonAdapter(pool_maxsize=connections))
+            self.mount(scheme, JsonAdapter(pool_maxsize=slots.width))
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
@@ -157,9 +155,7 @@ class JsonSession(requests.Session):
         Raises `requests.exceptions.InvalidJSONError` if a success is not JSON: if returned, it would be logged whole.
         Raises `TooLargeError`, and `SyncAbortedError` once `slots` is closed.
         """
-        response = self.ask(request, **{**kwargs, "stream": True})
-        if not isinstance(response, JsonResponse):
-            raise TypeError(f"an answer is expected, not a {type(response).__name__}")
+        response = json_response(self.ask(request, **{**kwargs, "stream": True}))
         try:
             response.receive(self._slots)
         except BaseException:
@@ -170,29 +166,22 @@ class JsonSession(requests.Session):
     def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Sends a request; the body of the response is not read yet."""
         with ExitStack() as awaited:
-            awaited.enter_context(self.no_answer.awaiting(str(request.url)))
-            response = super().send(request, **kwargs)
-            if isinstance(response, JsonResponse):
-                response.awaited = awaited.pop_all()
+            awaited.enter_context(self._no_answer.awaiting(str(request.url)))
+            response = json_response(super().send(request, **kwargs))
+            response.awaited = awaited.pop_all()
             return response
 
 
-def body_of(response: requests.Response) -> Any:
-    """The JSON body of a response that a `JsonAdapter` built.
-
-    Raises `orjson.JSONDecodeError` if it is not JSON.
-    """
+def json_response(response: requests.Response) -> JsonResponse:
+    """The response as what each response of a `JsonSession` is."""
     if not isinstance(response, JsonResponse):
         raise TypeError(f"an answer is expected, not a {type(response).__name__}")
-    return response.body
+    return response
 
 
 def object_of(response: requests.Response) -> dict[str, Any]:
-    """The JSON object in a successful response.
-
-    Raises `ValueError` if it is none.
-    """
-    body = body_of(response)
+    """The JSON object in a successful response. Raises `ValueError` if it is none."""
+    body = json_response(response).body
     if not isinstance(body, dict):
         raise ValueError(f"it is no object, but {'null' if body is None else type(body).__name__}")
     return body
