@@ -88,10 +88,14 @@ def quote_unless_secret(value: object) -> str:
 
 def _may_be_token(text: str) -> bool:
     words = re.findall(r"[\w+/=~.-]*", re.sub(r"https?://[\w.:-]+", "", text))
-    return "****" in text or any(
-        re.search(r"\.[a-z]t\.", word) or len(word) >= 25 or (len(word) >= 16 and re.search(r"\d.*[A-Za-z]", word))
-        for word in words
-        if not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d.]*", word)
+    return (
+        "****" in text
+        or re.search("//.*@", text)
+        or any(
+            re.search(r"\.[a-z]t\.", word) or len(word) >= 25 or (len(word) >= 16 and re.search(r"\d.*[A-Za-z]", word))
+            for word in words
+            if not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d.]*", word)
+        )
     )
 
 
@@ -113,14 +117,6 @@ class Place:
     """The statuses that mean no rows, such as 404 for a list below a deleted record."""
     module: str = ""
     """Harvest's module for it, such as "invoice" for `invoice_feature` of the company."""
-
-
-def module_is_off(place: Place, said: str) -> HarvestError:
-    """The error for a place whose module is switched off in the account."""
-    return config_error(
-        f"{said} to the request for {place.name}, because the module for {place.module}s is switched off in this "
-        "account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
-    )
 
 
 # Exceptions raised when a value is not as documented.

@@ -114,7 +114,8 @@ class SourceHarvest(AbstractSource):
         Ends if Harvest answers nothing for `CHECK_SECONDS`.
         """
         try:
-            with closing(self._account(config, CHECK_SECONDS)) as account:
+            account = self._account(config, CHECK_SECONDS)
+            with closing(account.client):
                 self._warn(config, account.client.settings)
                 check_account(account, STREAMS)
         except HarvestError as error:
@@ -150,7 +151,7 @@ class SourceHarvest(AbstractSource):
             if name in configured
         ]
         engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
-        with closing(account):
+        with closing(account.client):
             account_id = account.connect()
             for run in runs:
                 run.progress.belongs_to(account_id)

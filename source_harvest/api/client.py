@@ -71,14 +71,8 @@ class HarvestClient:
         self.slots.close()
         self._session.close()
 
-    @property
-    def account_id(self) -> str | None:
-        """The ID of the account to read; None until it is known."""
-        found = self._session.headers.get(ACCOUNT_HEADER)
-        return None if found is None else str(found)
-
-    @account_id.setter
-    def account_id(self, account_id: str) -> None:
+    def use_account(self, account_id: str) -> None:
+        """Sends the ID of the account to read with all later requests."""
         self._session.headers[ACCOUNT_HEADER] = account_id
 
     def get(

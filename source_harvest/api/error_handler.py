@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from source_harvest.api.error_rules import NOT_ANSWERED, REJECTED_AGAIN, RETRIED, UNANSWERED, Rule, rule_for
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.quoting import quote
+from source_harvest.api.session import quote
 from source_harvest.errors import (
     REASON_LENGTH,
     UNDOCUMENTED,

@@ -1,7 +1,7 @@
 """The HTTP session: each successful response is JSON, comes in time, and fits into memory."""
 
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +17,8 @@ from source_harvest.api.deadline import TimedConnection, TimedTlsConnection
 from source_harvest.api.json_text import parsed
 from source_harvest.api.memory import MemoryHold
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.quoting import is_html
 from source_harvest.api.request_slots import RequestSlots
-from source_harvest.errors import MOST_QUOTED
+from source_harvest.errors import MOST_QUOTED, redacted
 
 # The largest body that is read, in bytes after decompression.
 LARGEST_BODY = 64_000_000
@@ -64,7 +63,7 @@ class JsonResponse(requests.Response):
             with self.awaited:
                 self._content = self._first_chunk()
             return
-        with MemoryHold(slots.bodies) as held:
+        with closing(MemoryHold(slots.bodies)) as held:
             with self.awaited:
                 self._read(held)
             self._unpacked = MemoryHold(slots.unpacked)
@@ -81,7 +80,7 @@ class JsonResponse(requests.Response):
         self.meaning, self._content = None, b""
         self.__dict__.pop("body", None)
         if self._unpacked:
-            self._unpacked.give_back()
+            self._unpacked.close()
         self.awaited.close()
         super().close()
 
@@ -185,3 +184,18 @@ def object_of(response: requests.Response) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError(f"it is no object, but {'null' if body is None else type(body).__name__}")
     return body
+
+
+def is_html(response: requests.Response) -> bool:
+    """Whether a response is an HTML page, such as a proxy sends."""
+    return b"<html" in response.content[:500].lower()
+
+
+def quote(response: requests.Response) -> str:
+    """What Harvest said in a failed response, as one short line without secrets."""
+    try:
+        body = orjson.loads(response.content)
+        text = body.get("message") or body.get("error_description") or body.get("error")
+    except (orjson.JSONDecodeError, AttributeError):
+        text = "an HTML page" if is_html(response) else response.text
+    return redacted(str(text or "no message"), is_broken_off=len(response.content) >= MOST_QUOTED) or "no message"
