@@ -131,12 +131,9 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
         # A format is for the form only; the pattern decides, and later the parser.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
-            held = "a value that is not shown here" if _is_secret(described) else quote_unless_secret(values[name])
+            is_secret = "oneOf" in described or described.get("airbyte_secret")
+            held = "a value that is not shown here" if is_secret else quote_unless_secret(values[name])
             raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
-
-
-def _is_secret(described: Mapping[str, Any]) -> bool:
-    return "oneOf" in described or bool(described.get("airbyte_secret"))
 
 
 def _valid(described: Mapping[str, Any]) -> str:
@@ -174,10 +171,7 @@ def _trimmed_values(values: Config) -> dict[str, Any]:
 
 def _trimmed(text: str) -> str:
     """Strips quotes, blanks and invisible characters from both ends."""
-    while text and unicodedata.category(text[0])[0] in "ZC":
-        text = text[1:]
-    while text and unicodedata.category(text[-1])[0] in "ZC":
-        text = text[:-1]
+    text = text.strip("".join(letter for letter in text if unicodedata.category(letter)[0] in "ZC"))
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
     return _trimmed(text[1:-1]) if is_quoted else text
 

@@ -83,19 +83,16 @@ def quote_value(value: object) -> str:
 def quote_unless_secret(value: object) -> str:
     """The `repr` of a config value, for "the field is …"; a long value or one like a token is not shown."""
     text = without_secrets(repr(value))
-    return "a value that is not shown here" if len(text) > SHOWN_LENGTH or _may_be_token(text) else text
+    is_hidden = len(text) > SHOWN_LENGTH or _may_be_token(text) or re.search("//.*@", text)  # a password in an address
+    return "a value that is not shown here" if is_hidden else text
 
 
 def _may_be_token(text: str) -> bool:
     words = re.findall(r"[\w+/=~.-]*", re.sub(r"https?://[\w.:-]+", "", text))
-    return (
-        "****" in text
-        or re.search("//.*@", text)
-        or any(
-            re.search(r"\.[a-z]t\.", word) or len(word) >= 25 or (len(word) >= 16 and re.search(r"\d.*[A-Za-z]", word))
-            for word in words
-            if not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d.]*", word)
-        )
+    return "****" in text or any(
+        re.search(r"\.[a-z]t\.", word) or len(word) >= 25 or (len(word) >= 16 and re.search(r"\d.*[A-Za-z]", word))
+        for word in words
+        if not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d.]*", word)
     )
 
 

@@ -191,10 +191,7 @@ def _end_of_line(data: bytes, written: int) -> int:
 
 
 def _write_some(data: memoryview | bytes) -> int:
-    """The number of bytes written; 0 if a non-blocking descriptor is not ready.
-
-    Raises `OSError`.
-    """
+    """The number of bytes written; 0 if a non-blocking descriptor is not ready. Raises `OSError`."""
     try:
         return os.write(DESCRIPTOR, data)
     except BlockingIOError:

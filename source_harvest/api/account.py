@@ -100,10 +100,7 @@ class HarvestAccount:
         return False
 
     def company(self) -> Mapping[str, Any]:
-        """The account's company; empty unless the user is an administrator.
-
-        Raises `HarvestError`.
-        """
+        """The account's company; empty unless the user is an administrator. Raises `HarvestError`."""
         return self.client.once("company", self._ask_for_company)
 
     def _ask_for_company(self) -> Mapping[str, Any]:
@@ -115,10 +112,7 @@ class HarvestAccount:
             return {}
 
     def user(self, place: Place = SIGNED_IN_USER) -> Mapping[str, Any]:
-        """The signed-in user, requested once per command.
-
-        Raises `HarvestError`.
-        """
+        """The signed-in user, requested once per command. Raises `HarvestError`."""
         return self.client.get_once(f"{self._url}/users/me", place, _expect_user)
 
     def _resolve(self, *, confirm: bool) -> str:

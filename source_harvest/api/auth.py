@@ -38,6 +38,10 @@ Ask = Callable[[], requests.Response]
 """Sends a request once."""
 
 ACCESS_TOKEN = Place("access token", "everyone")
+REJECTED_AGAIN = (
+    "Harvest rejected the access token (401), and renewing it did not help. "
+    "Authenticate again in the source's settings."
+)
 
 
 def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit) -> AuthBase:
@@ -86,7 +90,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
+        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, self.no_answer)
         session = JsonSession(RequestSlots(1), self.no_answer)
         # No DEBUG lines: they would show the secrets in the body.
         client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
@@ -107,10 +111,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
     @override
     def refresh_access_token(self) -> Any:
-        """The new access token, its expiry, and the next refresh token.
-
-        Raises `HarvestError`.
-        """
+        """The new access token, its expiry, and the next refresh token. Raises `HarvestError`."""
         if self._failure and time.monotonic() < self._failed_until:
             raise self._failure.copy()
         try:
@@ -127,8 +128,8 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     ) -> requests.Response:
         """Sends a request with the access token, which is refreshed if Harvest rejects it.
 
-        Returns a 401 only if Harvest rejects a new token too. Calls `before_another` before the request is sent again.
-        Raises `HarvestError`.
+        Calls `before_another` before the request is sent again.
+        Raises `HarvestError`: a config error if Harvest rejects a new token too.
         """
         self(request)
         rejected = None
@@ -146,9 +147,11 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
                 if rejected:
                     before_another()
                 response = self._try_token(ask)
-                if response.status_code != 401 or self._is_untried:
+                if response.status_code != 401:
                     return response
                 response.close()
+                if self._is_untried:
+                    raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
                 rejected = request.headers["Authorization"]
 
     def _replace_token(self) -> None:

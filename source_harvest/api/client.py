@@ -54,10 +54,7 @@ class HarvestClient:
 
     def http_client(self, place: Place, read: Read = object_of, tries: int = TRIES) -> HttpClient:
         """A CDK client for one place, on the shared session. What `read` returns is the response's `meaning`."""
-        parse = partial(self._parse, place, read)
-        handler = HarvestErrorHandler(
-            place, parse, uses_oauth=self.settings.uses_oauth, tries=tries, no_answer=self._no_answer
-        )
+        handler = HarvestErrorHandler(place, partial(self._parse, place, read), self._no_answer, tries)
         return HttpClient(place.name, quiet(logger), handler, session=self._session)
 
     def _parse(self, place: Place, read: Read, response: requests.Response) -> None:
@@ -83,10 +80,7 @@ class HarvestClient:
         read: Read = object_of,
         tries: int = TRIES,
     ) -> Any:
-        """What `read` makes of the response at one address: by default its JSON object.
-
-        Raises `HarvestError`.
-        """
+        """What `read` makes of the response at one address: by default its JSON object. Raises `HarvestError`."""
         headers = {ACCOUNT_HEADER: account_id} if account_id else None
         client = self.http_client(place, read, tries)
         ask = partial(client.send_request, "GET", url, REQUEST_KWARGS, headers=headers)

@@ -11,7 +11,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorR
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
 
-from source_harvest.api.error_rules import NOT_ANSWERED, REJECTED_AGAIN, RETRIED, UNANSWERED, Rule, rule_for
+from source_harvest.api.error_rules import NOT_ANSWERED, RETRIED, UNANSWERED, Rule, rule_for
 from source_harvest.api.no_answer import NoAnswerLimit
 from source_harvest.api.session import quote
 from source_harvest.errors import (
@@ -42,23 +42,19 @@ class HarvestErrorHandler(ErrorHandler):
     """Decides for the CDK's HTTP client what follows from a response.
 
     Transient errors are retried, and so are successes that `understand` rejects. All other failures raise a
-    `HarvestError`, unless the place's `nothing_there` names their status. With `uses_oauth`, a 401 says that the new
-    access token was rejected too.
+    `HarvestError`, unless the place's `nothing_there` names their status.
     """
 
     def __init__(
         self,
         place: Place,
         understand: Callable[[requests.Response], object],
-        *,
-        uses_oauth: bool,
-        tries: int = TRIES,
         no_answer: NoAnswerLimit,
+        tries: int = TRIES,
     ) -> None:
         """`understand` raises `ValueError`, `KeyError` and the like if a successful response is not as documented."""
         self._place = place
         self._understand = understand
-        self._uses_oauth = uses_oauth
         self._tries = tries
         self._no_answer = no_answer
 
@@ -85,8 +81,6 @@ class HarvestErrorHandler(ErrorHandler):
             return self._without_answer(response)
         if response.status_code == 200:
             return self._success(response)
-        if response.status_code == 401 and self._uses_oauth:
-            raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
         if response.status_code in self._place.nothing_there:
             return ErrorResolution(ResponseAction.IGNORE)
         said = f"Harvest answered {response.status_code} ({quote(response)})"

@@ -26,11 +26,6 @@ ADVICE = {
 REDIRECTED = (
     "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings."
 )
-# A 401 to an access token that has just been renewed.
-REJECTED_AGAIN = (
-    "Harvest rejected the access token (401), and renewing it did not help. "
-    "Authenticate again in the source's settings."
-)
 REFUSED = Rule(
     FailureType.system_error,
     "The connector asked something that Harvest does not take; please report this message.",

@@ -63,7 +63,7 @@ class PagedList(Protocol):
         """The key of the rows in a response; None if the response is a single record."""
 
     def first_path(self, stream_slice: Slice) -> str:
-        """The path of the first page, relative to `url_base`."""
+        """The path of the first page, below the API's address."""
 
     def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Mapping[str, Any]:
         """The query of the first page; empty for later pages, whose address has one."""
@@ -100,10 +100,7 @@ class ListReader:
             self.requests += 1
 
     def probe(self, place: Place, stream_slice: Slice) -> None:
-        """Requests a single row, to check that the list can be read. Errors name `place`.
-
-        Raises `HarvestError`.
-        """
+        """Requests a single row, to check that the list can be read. Errors name `place`. Raises `HarvestError`."""
         with self._account.explained(place):
             query = "?per_page=1" if self._list.list_key else ""
             url = f"{self._api_url}/{self._list.first_path(stream_slice)}{query}"
@@ -144,10 +141,7 @@ class ListReader:
         logger.warning("%s: %s", self._list.name, counter)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
-        """As `complete_pages`, but no row comes twice.
-
-        Raises `HarvestError`.
-        """
+        """As `complete_pages`, but no row comes twice. Raises `HarvestError`."""
         delivered = self.delivered_rows()
         for page in self.complete_pages(stream_slice, in_doubt):
             page.rows[:] = delivered.new(page.rows)

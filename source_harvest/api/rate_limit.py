@@ -57,10 +57,7 @@ class RateLimit:
         self._logged_at = time.monotonic()
 
     def wait(self, slots: RequestSlots) -> None:
-        """Waits until a request may be sent. Another thread may still send one first.
-
-        Raises `SyncAbortedError`.
-        """
+        """Waits until a request may be sent. Another thread may still send one first. Raises `SyncAbortedError`."""
         while (seconds := self._seconds_to_wait()) > 0:
             slots.nap(min(seconds, LOG_INTERVAL))
 

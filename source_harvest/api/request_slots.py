@@ -37,10 +37,7 @@ class RequestSlots:
         """For bodies whose rows are being delivered."""
 
     def slot(self) -> AbstractContextManager[object]:
-        """Waits for a slot; leaving the `with` block releases it.
-
-        Raises `SyncAbortedError`.
-        """
+        """Waits for a slot; leaving the `with` block releases it. Raises `SyncAbortedError`."""
         return self._held(self._slots)
 
     def long_slot(self) -> AbstractContextManager[object]:
@@ -61,18 +58,12 @@ class RequestSlots:
             raise SyncAbortedError
 
     def wait(self, event: Event) -> None:
-        """Waits for the event.
-
-        Raises `SyncAbortedError`.
-        """
+        """Waits for the event. Raises `SyncAbortedError`."""
         while not event.wait(timeout=1):
             self.check()
 
     def nap(self, seconds: float) -> None:
-        """Waits so many seconds.
-
-        Raises `SyncAbortedError` as soon as closed.
-        """
+        """Waits so many seconds. Raises `SyncAbortedError` as soon as closed."""
         if self._closed.wait(seconds):
             raise SyncAbortedError
 

@@ -1,8 +1,6 @@
 """The HTTP session: each successful response is JSON, comes in time, and fits into memory."""
 
-import re
 from contextlib import ExitStack, closing
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -39,20 +37,12 @@ class JsonResponse(requests.Response):
         self._unpacked: MemoryHold | None = None
         self.awaited = ExitStack()
         """Closed when the body was read; the wait for the response ends then."""
+        self.body: Any = None
+        """The parsed body of a success, until the response is closed."""
         self.is_mended = False
         """Whether text in the body was replaced because UTF-8 cannot hold it."""
         self.meaning: Any = None
         """What the `Read` function of the request made of the body."""
-
-    @cached_property
-    def body(self) -> Any:
-        """The parsed body.
-
-        Raises `orjson.JSONDecodeError` if it is not JSON.
-        """
-        body, self.is_mended = parsed(self.content, self._charset)
-        self._content = b""  # frees the raw body
-        return body
 
     def receive(self, slots: RequestSlots) -> None:
         """Reads the body; that of a success is parsed too, as soon as there is room in memory.
@@ -69,16 +59,17 @@ class JsonResponse(requests.Response):
             self._unpacked = MemoryHold(slots.unpacked)
             self._unpacked.take(held.size)
             try:
-                _ = self.body
+                self.body, self.is_mended = parsed(self.content, self.encoding)
             except orjson.JSONDecodeError as error:
                 kind = "an HTML page" if is_html(self) else "not JSON"
                 raise InvalidJSONError(f"the answer was {kind}", request=self.request) from error
+            self._content = b""  # frees the raw body
 
     @override
     def close(self) -> None:
         """Also frees the body, as an error may keep the response alive."""
-        self.meaning, self._content = None, b""
-        self.__dict__.pop("body", None)
+        self.meaning = self.body = None
+        self._content = b""
         if self._unpacked:
             self._unpacked.close()
         self.awaited.close()
@@ -101,12 +92,6 @@ class JsonResponse(requests.Response):
                 self.close()
                 break
         return body[:PIECE]
-
-    @property
-    def _charset(self) -> str | None:
-        """The declared encoding."""
-        found = re.search(r"""charset\s*=\s*["']?([\w.:-]+)""", self.headers.get("content-type", ""), re.IGNORECASE)
-        return found[1] if found else None
 
 
 class JsonAdapter(HTTPAdapter):
