@@ -161,6 +161,8 @@ class Output:
 class Text(io.TextIOBase):
     """`sys.stdout`: passes whole lines to `Output`, so that lines of different threads never mix."""
 
+    encoding = "utf-8"
+
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
@@ -178,22 +180,9 @@ class Text(io.TextIOBase):
         begun, self._begun.line = getattr(self._begun, "line", ""), ""
         self._output.write(begun)
 
-    @property
-    @override
-    def encoding(self) -> str:  # type: ignore[override]
-        return "utf-8"
-
-    @override
-    def writable(self) -> bool:
-        return True
-
     @override
     def fileno(self) -> int:
         return DESCRIPTOR
-
-    @override
-    def isatty(self) -> bool:
-        return os.isatty(DESCRIPTOR)
 
 
 def _end_of_line(data: bytes, written: int) -> int:
@@ -201,11 +190,8 @@ def _end_of_line(data: bytes, written: int) -> int:
     return data.find(b"\n", written - 1) + 1 or len(data) if written else 0
 
 
-def _write_some(data: memoryview) -> int:
-    """The number of bytes written; 0 if a non-blocking descriptor is not ready.
-
-    Raises `OSError`.
-    """
+def _write_some(data: memoryview | bytes) -> int:
+    """The number of bytes written; 0 if a non-blocking descriptor is not ready. Raises `OSError`."""
     try:
         return os.write(DESCRIPTOR, data)
     except BlockingIOError:
@@ -216,9 +202,8 @@ def _write_some(data: memoryview) -> int:
 
 
 def _write_whole(data: bytes) -> None:
-    written = 0
-    while written < len(data):
-        written += _write_some(memoryview(data)[written:])
+    while data:
+        data = data[_write_some(data) :]
 
 
 def _tell(error: OSError) -> None:

@@ -1,6 +1,7 @@
 """The connector: spec, check, discover and read."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
@@ -25,7 +26,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.client import HarvestClient
-from source_harvest.api.no_answer import CHECK_SECONDS, NoAnswerLimit
+from source_harvest.api.no_answer import CHECK_SECONDS
 from source_harvest.api.timestamps import timestamp
 from source_harvest.check import check_account
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
@@ -113,7 +114,8 @@ class SourceHarvest(AbstractSource):
         Ends if Harvest answers nothing for `CHECK_SECONDS`.
         """
         try:
-            with closing(self._account(config, NoAnswerLimit(CHECK_SECONDS))) as account:
+            account = self._account(config, CHECK_SECONDS)
+            with closing(account.client):
                 self._warn(config, account.client.settings)
                 check_account(account, STREAMS)
         except HarvestError as error:
@@ -149,14 +151,14 @@ class SourceHarvest(AbstractSource):
             for name, stream in known.items()
             if name in configured
         ]
-        with closing(account):
+        with closing(account.client):
             account_id = account.connect()
             for run in runs:
                 run.progress.belongs_to(account_id)
             yield from engine.read(runs, unknown=[name for name in configured if name not in known])
 
-    def _account(self, config: Config, no_answer: NoAnswerLimit | None = None) -> HarvestAccount:
-        return HarvestAccount(HarvestClient(Settings.of(config, self._specified()), config, no_answer))
+    def _account(self, config: Config, seconds_without_answer: float = math.inf) -> HarvestAccount:
+        return HarvestAccount(HarvestClient(Settings.of(config, self._specified()), config, seconds_without_answer))
 
     def _warn(self, config: Config, settings: Settings) -> None:
         for notice in notices(config, settings, self._specified()):

@@ -24,7 +24,7 @@ FLOORS = (
     {"state"},
     {"api"},
     {"config"},
-    {"errors", "secret_filter", "address"},
+    {"errors", "secret_filter"},
 )
 MOST_AT_THE_ROOT = 10
 

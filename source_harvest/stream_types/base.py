@@ -1,6 +1,6 @@
 """The base of all streams: which of Harvest's lists a stream reads, and how rows become records."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import FILTERS, ListReader, Params, Slice, Token
+from source_harvest.api.list_reader import FILTERS, ListReader, Slice, Token
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import changed_since, second_before
 from source_harvest.errors import Place
@@ -213,7 +213,7 @@ class HarvestStream(ColumnFacts, HttpStream):
     @override
     def request_params(
         self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
-    ) -> Params:
+    ) -> MutableMapping[str, Any]:
         if next_page_token or self.list_key is None:
             return {}
         filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}

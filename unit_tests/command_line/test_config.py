@@ -93,7 +93,7 @@ def test_a_start_date_is_a_day_or_a_moment_in_utc(typed: str) -> None:
     assert start.isoformat().startswith("2024-02-29T00:00:00")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:8080/", "http://[::1]:8080/v2"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:65535", "http://localhost:8080/", "http://[::1]:8080/v2"])
 def test_http_is_for_this_machine_only(url: str) -> None:
     assert settings({"credentials": TOKEN, "api_url": url}).api_url == f"{url.rstrip('/').removesuffix('/v2')}/v2"
 
@@ -167,6 +167,8 @@ def test_an_address_that_others_might_read_differently_is_refused(name: str, url
         ({"credentials": TOKEN, "api_url": "api.harvestapp.com"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "https://[::1"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "https://127.0.0.1:99999"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "https://127.0.0.1:65536"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "https://.harvestapp.com"}, "api_url"),
         ({"credentials": TOKEN, "identity_url": "http://10.0.0.1"}, "identity_url"),
         ({"credentials": TOKEN, "identity_url": ["https://id.getharvest.com"]}, "identity_url"),
     ],
