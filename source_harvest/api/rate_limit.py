@@ -24,7 +24,7 @@ logger = logging.getLogger("airbyte")
 # Harvest allows 100 requests in 15 seconds, and 100 reports in 15 minutes, by its own clock and from when they arrive.
 # Ours are longer, as no two clocks agree and one request takes longer to arrive than another.
 REQUESTS = 100
-WINDOW = timedelta(seconds=15.75)
+WINDOW = timedelta(seconds=15.5)
 REPORTS_WINDOW = timedelta(minutes=15, seconds=5)
 
 # The wait after a 429 without a usable Retry-After: Harvest's whole window.
