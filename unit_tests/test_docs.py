@@ -33,8 +33,8 @@ def test_generated_pages_and_parts_are_up_to_date(page: str) -> None:
     assert text(page) == wanted(page)
 
 
-def test_a_first_sync_takes_the_requests_that_the_setup_guide_says(harvest: Harvest, config: dict[str, Any]) -> None:
-    page = text("setup.md")
+def test_a_first_sync_takes_the_requests_that_the_reference_says(harvest: Harvest, config: dict[str, Any]) -> None:
+    page = text("reference.md")
     [lists] = re.findall(r"^    (\d+) +one request for each list$", page, re.MULTILINE)
     assert len(LISTS) == int(lists)
     sync(config, list(COLUMNS))
@@ -42,7 +42,7 @@ def test_a_first_sync_takes_the_requests_that_the_setup_guide_says(harvest: Harv
     assert len(harvest.requests) == int(lists) + 2 * invoices + estimates
 
 
-def test_what_is_beyond_takes_the_requests_that_the_setup_guide_says(harvest: Harvest, config: dict[str, Any]) -> None:
+def test_what_is_beyond_takes_the_requests_that_the_reference_says(harvest: Harvest, config: dict[str, Any]) -> None:
     config |= {"report_period": "year", "replication_start_date": "2025-03-01"}
     sync(config, BEYOND)
     users = harvest.listed("users")
@@ -52,15 +52,15 @@ def test_what_is_beyond_takes_the_requests_that_the_setup_guide_says(harvest: Ha
     assert len(asked) == len(lists) + 2 * len(users) + len(managers) + 9 * 2 + 1
     assert lists <= set(asked)
     nine = [stream for stream in STREAMS if issubclass(stream, ReportStream)]
-    page = text("setup.md")
+    page = text("reference.md")
     assert len(nine) * 36 == int(re.findall(r"are 9 . 36 = (\d+) requests, which take 45 minutes", page)[0])
     assert math.ceil(9 * 36 / REQUESTS) - 1 == 45 / (REPORTS_WINDOW.total_seconds() // 60)
     assert len(nine) * 91 == int(re.findall(r"it would be 9 . 91 = (\d+) in each sync, two hours", page)[0])
     assert math.ceil(9 * 91 / REQUESTS) - 1 == 2 * 60 / (REPORTS_WINDOW.total_seconds() // 60)
 
 
-def test_the_arithmetic_of_the_setup_guide_is_right() -> None:
-    page = text("setup.md")
+def test_the_arithmetic_of_the_reference_is_right() -> None:
+    page = text("reference.md")
     a_minute = REQUESTS * 60 / WINDOW.total_seconds() // 10 * 10
     assert f"up to {a_minute:.0f} requests a minute" in page
     assert f"further {PER_PAGE:,} rows" in page
@@ -102,12 +102,15 @@ def test_links_between_the_docs_lead_somewhere() -> None:
             assert not anchor or anchor in slugs, f"{page.name}: {target}#{anchor}"
 
 
-def test_the_messages_of_the_setup_guide_are_the_connectors_own() -> None:
+def test_the_messages_of_the_troubleshooting_page_are_the_connectors_own() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in Path(source_harvest.__path__[0]).rglob("*.py"))
     code = re.sub(r'"\n\s*f?"', "", code).replace('\\"', '"')
-    table = text("setup.md").partition("| message | cure |\n|---|---|\n")[2].partition("\n\n")[0]
-    messages = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()]
-    assert len(messages) > 5
+    tables = re.findall(
+        r"^\| (?:message|line in the log) \| .*\n\|---\|---\|\n((?:\|.*\n)+)", text("troubleshooting.md"), re.MULTILINE
+    )
+    messages = [line.split(" | ")[0].removeprefix("| ") for table in tables for line in table.splitlines()]
+    assert len(tables) == 3
+    assert len(messages) > 20
     for message in messages:
         for fragment in filter(None, (piece.strip() for piece in message.split("…"))):
             assert fragment in code, fragment
