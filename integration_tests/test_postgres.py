@@ -98,9 +98,9 @@ def _read(text: str, like: Any) -> Any:
     """A value that PostgreSQL wrote, as DuckDB has it."""
     if not text:
         return None
-    if isinstance(like, Decimal | float):
+    if isinstance(like, float):
         return pytest.approx(float(text))
-    readers: Mapping[type, Callable[[str], Any]] = {date: date.fromisoformat, int: int, str: str}
+    readers: Mapping[type, Callable[[str], Any]] = {date: date.fromisoformat, int: int, str: str, Decimal: Decimal}
     return readers[type(like)](text)
 
 
