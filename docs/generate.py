@@ -23,34 +23,36 @@ FOLDER = Path(__file__).parent
 STREAMS_INTRODUCTION = """\
 # Streams
 
-All streams, what one record of each is, and every column.
+All streams, what one record of each is, who may read it, and every column.
 This page is generated from the streams' classes and schemas by `make docs`; do not edit it by hand.
 
-A record is what Harvest sent, whole, plus a flat column for each nested reference, such as `client_id` beside `client`.
-Fields that Harvest adds later pass through, though no column is described for them here.
+A record is all that Harvest sent, and a flat column for each nested reference, such as `client_id` beside `client`.
+Fields that Harvest adds later are in the record too, though this page does not describe them.
+A stream with a cursor can be read incrementally. A stream without one is read whole in each sync.
 """
 
 MODEL_INTRODUCTION = """\
 # Data model
 
-How the tables hang together: every primary key and every join.
+How the tables join: every primary key and every foreign key.
 This page is generated from the streams' classes by `make docs`; do not edit it by hand.
 The columns themselves are described in [streams.md](streams.md).
 
-The tests load a synced account into DuckDB and PostgreSQL and hold every key against it.
+The tests load a synced account into DuckDB and PostgreSQL, and check that every key is unique and every join holds.
 """
 
 MODEL_NOTES = """\
 ## Good to know
 
 - Join on ids. Names inside other records, such as `client.name` in a time entry, are as of that record's last change.
-- A null key means that there is nothing to point to: a line without a project, an invoice without an estimate.
-- A line's `kind` is the name of a category, not its id; a renamed category keeps its old name in old lines.
-- `retainer_id`, `recurring_invoice_id`, `payment_gateway_id` and `external_reference_id` join nothing:
+- A null key points to nothing: a line item without a project, an invoice without an estimate.
+- The `kind` of a line item is the name of a category, not its id. A line item keeps the name that the category had.
+- `retainer_id`, `recurring_invoice_id`, `payment_gateway_id` and `external_reference_id` join no table:
   Harvest has no list of what they name.
-- `user_projects` and `project_users` are the same assignments under the same ids; take one of them.
-- A record that was deleted in Harvest stays in an incrementally loaded table, so a key may point to what is no more.
-- A manager's credentials show a part of the account, so some keys then join nothing; an administrator's show all.
+- `user_projects` and `project_users` hold the same assignments under the same ids. Use one of them.
+- A record that was deleted in Harvest stays in an incremental table, so a key may point to a record that Harvest no
+  longer has.
+- A manager's credentials show a part of the account, so some keys join nothing. An administrator's show all.
 """
 
 
@@ -113,7 +115,8 @@ def _section(stream: type[HarvestStream]) -> Iterator[str]:
 
 def _diagram() -> Iterator[str]:
     yield "## Diagram\n"
-    yield "A line is a join, and its label the column. The end with the fork has the column; a circle may be missing.\n"
+    yield "A line is a join, and its label is the column. The column is in the table at the forked end of the line."
+    yield "A circle at the other end means that the key may be null.\n"
     yield "```mermaid"
     yield "erDiagram"
     for stream in STREAMS:
@@ -136,9 +139,9 @@ def _keys() -> Iterator[str]:
 
 def _joins() -> Iterator[str]:
     yield "## Joins\n"
-    yield "Every foreign key, and the column that it is equal to."
-    yield "Where a start date is set, a key marked * may point to a record that was last changed before that day and so"
-    yield "is not there."
+    yield "Every foreign key, and the column that it refers to."
+    yield "If a start date is set, a key marked * may point to a record that is not there, because that record was last"
+    yield "changed before the start date."
     yield ""
     yield "| table | column | joins |"
     yield "|---|---|---|"
