@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import docs
 import source_harvest
@@ -57,6 +58,34 @@ def test_what_is_beyond_takes_the_requests_that_the_reference_says(harvest: Harv
     assert math.ceil(9 * 36 / REQUESTS) - 1 == 45 / (REPORTS_WINDOW.total_seconds() // 60)
     assert len(nine) * 91 == int(re.findall(r"it would be 9 . 91 = (\d+) in each sync, two hours", page)[0])
     assert math.ceil(9 * 91 / REQUESTS) - 1 == 2 * 60 / (REPORTS_WINDOW.total_seconds() // 60)
+
+
+def test_the_schedule_of_the_setup_guide_takes_the_requests_that_it_says(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    page = text("setup.md")
+    suggested = yaml.safe_load((FOLDER.parent / "metadata.yaml").read_text(encoding="utf-8"))["data"][
+        "suggestedStreams"
+    ]
+    hourly = [*suggested["streams"], "deleted_records"]
+    daily = [name for name in STREAM_NAMES if name not in hourly]
+    config |= {"replication_start_date": "2025-12-01"}
+    counts = []
+    for names in (hourly, daily):
+        first = sync(config, names)
+        harvest.requests.clear()
+        harvest.clock.advance(hours=1)
+        sync(config, names, first.state)
+        counts.append(len(harvest.requests))
+    users = harvest.listed("users")
+    managers = [user for user in users if "manager" in user["access_roles"]]
+    reports = [request for request in harvest.requests if "/reports/" in request.path and "budget" not in request.path]
+    [[an_hour, others, least, most]] = re.findall(
+        r"hourly \| (\d+); once .* daily \| about (\d+), and (\d+) to (\d+) for the nine", page.replace("\n", " ")
+    )
+    assert counts[0] == int(an_hour)
+    assert int(least) <= len(reports) <= int(most)
+    assert abs(counts[1] - len(reports) - 2 * len(users) - len(managers) - int(others)) <= 2
 
 
 def test_the_arithmetic_of_the_reference_is_right() -> None:
