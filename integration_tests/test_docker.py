@@ -137,4 +137,4 @@ def test_the_image_says_how_it_is_run_and_runs_as_nobody_special(image: Image) -
     settings = image.built.attrs["Config"]
     assert settings["User"] == "1000"
     assert f"AIRBYTE_ENTRYPOINT={' '.join(settings['Entrypoint'])}" in settings["Env"]
-    assert settings["Labels"]["io.airbyte.name"] == "airbyte/source-harvest"
+    assert settings["Labels"]["io.airbyte.name"] == "source-harvest"

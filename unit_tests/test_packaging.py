@@ -12,6 +12,7 @@ import yaml
 from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
 
 from source_harvest.api.auth import TIMEOUT
+from source_harvest.api.client import CONTACT
 from source_harvest.api.rate_limit import REPORTS_WINDOW
 from testing.streams import STREAM_NAMES
 
@@ -39,7 +40,7 @@ def test_the_metadata_is_as_airbytes_schema_wants_it() -> None:
         ("metadata.yaml", r"^  dockerImageTag: (.*)$"),
         ("Dockerfile", r"^LABEL io\.airbyte\.version=(.*)$"),
         ("CHANGELOG.md", r"^## (.*)$"),
-        ("README.md", r"airbyte/source-harvest:(\S*)"),
+        ("README.md", r"source-harvest:(\d\S*)"),
     ],
 )
 def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
@@ -48,12 +49,28 @@ def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
 
 
 def test_the_image_is_named_as_the_metadata_and_the_makefile_say() -> None:
-    assert f"LABEL io.airbyte.name={METADATA['dockerRepository']}\n" in text("Dockerfile")
-    assert f"-t {METADATA['dockerRepository']}:$(VERSION)" in text("Makefile")
+    """The Makefile takes the name from the metadata; `docker build` alone gives the image the same name."""
+    name = METADATA["dockerRepository"].rpartition("/")[2]
+    assert f"ARG IMAGE={name}\nLABEL io.airbyte.name=${{IMAGE}}\n" in text("Dockerfile")
+    assert "IMAGE := $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml)" in text("Makefile")
+    tags = ["source-harvest:$(VERSION)", "source-harvest:latest", "$(IMAGE):$(VERSION)"]
+    assert re.findall(r"\s-t (\S+:\S+)", text("Makefile")) == tags
+
+
+AIRBYTES_OWN = ("airbyte/source-harvest", "docs.airbyte.com/integrations/sources/harvest")
+
+
+@pytest.mark.parametrize(
+    "file", ["metadata.yaml", "source_harvest/spec.json", "source_harvest/api/client.py", "Makefile", "Dockerfile"]
+)
+def test_nothing_leads_to_airbytes_own_connector(file: str) -> None:
+    """Airbyte has a connector for Harvest too, whose image, documentation and issues have these names."""
+    assert not [name for name in AIRBYTES_OWN if name in text(file)]
+    assert METADATA["githubIssueLabel"] != "source-harvest"
 
 
 def test_what_the_metadata_repeats_of_other_files_is_the_same() -> None:
-    assert METADATA["documentationUrl"] == SPEC["documentationUrl"]
+    assert METADATA["documentationUrl"] == SPEC["documentationUrl"] == CONTACT
     assert f'license = "{METADATA["license"]}"' in text("pyproject.toml")
     assert f'name = "{METADATA["remoteRegistries"]["pypi"]["packageName"]}"' in text("pyproject.toml")
 
