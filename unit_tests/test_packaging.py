@@ -14,7 +14,11 @@ from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 impor
 from source_harvest.api.auth import TIMEOUT
 from source_harvest.api.client import CONTACT
 from source_harvest.api.rate_limit import REPORTS_WINDOW
-from testing.streams import STREAM_NAMES
+from source_harvest.stream_types.deletions import DeletedRecordsStream
+from source_harvest.stream_types.per_parent import PerParentStream
+from source_harvest.stream_types.per_user import DayStream
+from source_harvest.streams import STREAMS
+from testing.streams import stream_name
 
 ROOT = Path(__file__).parent.parent
 
@@ -81,10 +85,15 @@ def test_the_connector_may_reach_its_two_hosts_and_no_other() -> None:
     assert set(METADATA["allowedHosts"]["hosts"]) == hosts
 
 
-def test_suggested_streams_exist_and_cost_no_request_for_each_parent() -> None:
+def test_the_streams_suggested_to_a_platform_are_those_of_the_catalog_command() -> None:
     suggested = METADATA["suggestedStreams"]["streams"]
-    assert set(suggested) <= set(STREAM_NAMES)
-    assert not [name for name in suggested if name.endswith(("_messages", "_payments"))]
+    assert suggested == [stream_name(stream) for stream in STREAMS if stream.is_suggested]
+    assert suggested
+
+
+def test_suggested_streams_cost_no_request_for_each_parent_and_no_report() -> None:
+    costly = (PerParentStream, DayStream, DeletedRecordsStream)
+    assert not [stream for stream in STREAMS if stream.is_suggested and issubclass(stream, costly)]
 
 
 def test_the_longest_silence_is_no_timeout() -> None:
