@@ -44,7 +44,7 @@ def execute(arguments: list[str], output: Output) -> int:
     _tune_garbage_collection()
     try:
         entrypoint = Entrypoint(SourceHarvest())
-        output.write_lines(entrypoint.run(entrypoint.parse_args(arguments or ["--help"])))
+        output.write_lines(entrypoint.run(entrypoint.parse_args(arguments)))
     except AirbyteTracedException as error:
         _tell(error)
         return 1

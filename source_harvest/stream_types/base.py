@@ -44,6 +44,8 @@ class HarvestStream(HttpStream):
     """True for facts, false for the dimensions that facts refer to."""
     foreign_keys: ClassVar[Mapping[str, str]] = {}
     """Column -> the stream it refers to. `client_id` is the `id` of the nested `client`."""
+    is_suggested: ClassVar[bool] = False
+    """Whether a new user is offered the stream: it answers everyday questions, with few requests."""
     flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Nested object -> its further fields that become columns, such as `receipt_url`."""
     text_keys: ClassVar[tuple[str, ...]] = ()
