@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from docs import errors
+from docs import dbml, errors
 from docs.facts import key_columns, name_of, properties, readable_by, type_of
 from docs.parts import PARTS
 from source_harvest.stream_types.base import HarvestStream
@@ -19,6 +19,13 @@ from source_harvest.stream_types.per_user import DayStream
 from source_harvest.streams import STREAMS
 
 FOLDER = Path(__file__).parent
+
+DIAGRAMS: Mapping[str, tuple[str, ...]] = {
+    "Time": ("clients", "projects", "roles", "tasks", "time_entries", "users"),
+    "Billing": ("estimates", "expenses", "invoices"),
+    "Reports and leave": (),
+}
+"""Title -> the modules of `source_harvest.streams` whose tables it shows; none: of all other modules."""
 
 STREAMS_INTRODUCTION = """\
 # Streams
@@ -65,13 +72,14 @@ def streams_page() -> str:
 
 def model_page() -> str:
     """All of docs/data-model.md."""
-    parts = [MODEL_INTRODUCTION, "\n".join(_diagram()), "\n".join(_keys()), "\n".join(_joins()), MODEL_NOTES]
+    parts = [MODEL_INTRODUCTION, "\n".join(_diagrams()), "\n".join(_keys()), "\n".join(_joins()), MODEL_NOTES]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "streams.md": streams_page,
     "data-model.md": model_page,
+    "data-model.dbml": dbml.page,
     "errors.md": errors.page,
 }
 
@@ -113,20 +121,33 @@ def _section(stream: type[HarvestStream]) -> Iterator[str]:
     yield ""
 
 
-def _diagram() -> Iterator[str]:
-    yield "## Diagram\n"
+def _diagrams() -> Iterator[str]:
+    yield "## Diagrams\n"
     yield "A line is a join, and its label is the column. The column is in the table at the forked end of the line."
-    yield "A circle at the other end means that the key may be null.\n"
-    yield "```mermaid"
-    yield "erDiagram"
-    for stream in STREAMS:
+    yield "A circle at the other end means that the key may be null."
+    yield "Each join is in the diagram of the table that has the column."
+    yield "[data-model.dbml](data-model.dbml) has all tables, columns and joins, for tools that draw databases."
+    named = {module for modules in DIAGRAMS.values() for module in modules}
+    for title, modules in DIAGRAMS.items():
+        yield f"\n### {title}\n"
+        yield "```mermaid"
+        yield "erDiagram"
+        yield from _diagram([it for it in STREAMS if (_module(it) in modules if modules else _module(it) not in named)])
+        yield "```"
+
+
+def _diagram(streams: list[type[HarvestStream]]) -> Iterator[str]:
+    for stream in streams:
         for column, target in stream.foreign_keys.items():
             one = "||" if column in key_columns(stream) else "|o"
             yield f"    {target} {one}--o{{ {name_of(stream)} : {column}"
     joined = {target for stream in STREAMS for target in stream.foreign_keys.values()}
-    alone = [name_of(stream) for stream in STREAMS if not stream.foreign_keys and name_of(stream) not in joined]
+    alone = [name_of(stream) for stream in streams if not stream.foreign_keys and name_of(stream) not in joined]
     yield from (f"    {name}" for name in alone)
-    yield "```"
+
+
+def _module(stream: type[HarvestStream]) -> str:
+    return stream.__module__.rpartition(".")[2]
 
 
 def _keys() -> Iterator[str]:

@@ -10,7 +10,7 @@ import yaml
 
 import docs
 import source_harvest
-from docs.generate import PAGES, PARTS, wanted
+from docs.generate import DIAGRAMS, PAGES, PARTS, wanted
 from docs.stitch_columns import COLUMNS
 from emulator import Harvest
 from source_harvest.api.page_size import PER_PAGE
@@ -32,6 +32,23 @@ def text(page: str) -> str:
 @pytest.mark.parametrize("page", [*PAGES, *PARTS])
 def test_generated_pages_and_parts_are_up_to_date(page: str) -> None:
     assert text(page) == wanted(page)
+
+
+def test_the_diagrams_and_the_dbml_file_have_every_table_and_every_join_once() -> None:
+    joins = [(target, stream_name(it), column) for it in STREAMS for column, target in it.foreign_keys.items()]
+    page, dbml = text("data-model.md"), text("data-model.dbml")
+    drawn = re.findall(r"^    (\w+) \S+--o\{ (\w+) : (\w+)$", page, re.MULTILINE)
+    assert sorted(drawn) == sorted(joins)
+    alone = re.findall(r"^    (\w+)$", page, re.MULTILINE)
+    assert {*alone, *(table for target, table, _ in drawn for table in (target, table))} == set(STREAM_NAMES)
+    assert re.findall(r"^Table (\w+) \{$", dbml, re.MULTILINE) == STREAM_NAMES
+    references = re.findall(r"^Ref: (\w+)\.(\w+) > (\w+)\.id$", dbml, re.MULTILINE)
+    assert sorted((target, table, column) for table, column, target in references) == sorted(joins)
+
+
+def test_the_diagrams_name_modules_that_there_are() -> None:
+    modules = {stream.__module__.rpartition(".")[2] for stream in STREAMS}
+    assert {module for named in DIAGRAMS.values() for module in named} < modules
 
 
 def test_a_first_sync_takes_the_requests_that_the_reference_says(harvest: Harvest, config: dict[str, Any]) -> None:

@@ -96,6 +96,13 @@ def test_suggested_streams_cost_no_request_for_each_parent_and_no_report() -> No
     assert not [stream for stream in STREAMS if stream.is_suggested and issubclass(stream, costly)]
 
 
+def test_the_metadata_links_to_what_a_user_needs_of_harvest() -> None:
+    kinds = {link["type"]: link["url"] for link in METADATA["externalDocumentationUrls"]}
+    wanted = {"api_reference", "authentication_guide", "rate_limits", "status_page", "permissions_scopes"}
+    assert kinds.keys() == wanted
+    assert len(set(kinds.values())) == len(wanted)
+
+
 def test_the_longest_silence_is_no_timeout() -> None:
     """A wait for Harvest's longest limit, then a request that is tried six times."""
     backoffs = sum(5 * 2**attempt for attempt in range(5))
