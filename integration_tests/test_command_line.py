@@ -41,7 +41,7 @@ def assert_clean_failure(result: Run, config: dict[str, Any], sentence: str) -> 
 
 def test_spec_describes_the_config(tmp_path: Path) -> None:
     result = run(tmp_path, "spec")
-    [message] = result.of_type("SPEC")
+    [message] = result.messages
     assert message["spec"]["connectionSpecification"]["required"] == ["credentials"]
     assert message["spec"]["supportsIncremental"] is True
     assert result.exit_code == 0

@@ -1,6 +1,7 @@
 """The command line: `source-harvest spec`, `check`, `discover` and `read`."""
 
 import gc
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
 
+from source_harvest.api.logs import demote
 from source_harvest.config import Config, Settings
 from source_harvest.output import Output
 from source_harvest.source import SourceHarvest
@@ -43,9 +45,10 @@ def execute(arguments: list[str], output: Output) -> int:
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)  # saves a tenth of the processor time: thousands of rows are created and freed
+    logging.getLogger("airbyte").addFilter(demote)
     try:
         entrypoint = Entrypoint(SourceHarvest())
-        output.write_lines(entrypoint.run(entrypoint.parse_args(arguments or ["--help"])))
+        output.write_lines(entrypoint.run(entrypoint.parse_args(arguments)))
     except AirbyteTracedException as error:
         _tell(error)
         return 1

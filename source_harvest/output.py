@@ -43,9 +43,13 @@ class Output:
     new line.
     """
 
-    def __init__(self, clean_up: Callable[[], None]) -> None:
-        """`clean_up` is called before the process ends without unwinding; it may raise an `OSError`."""
+    def __init__(self, clean_up: Callable[[], None], *, holds_logs: bool = True) -> None:
+        """`clean_up` is called before the process ends without unwinding; it may raise an `OSError`.
+
+        `holds_logs`: whether log messages may stand between the lines, as in the Airbyte protocol.
+        """
         self._clean_up = clean_up
+        self._holds_logs = holds_logs
         self._lock = Lock()
         self._asked: SimpleQueue[int] = SimpleQueue()
         self._signal: int | None = None
@@ -109,10 +113,11 @@ class Output:
                 signal.pthread_kill(command.ident, number)  # interrupts its write
         if self._has_answered and number == signal.SIGTERM:
             self._exit(0)
-        name = signal.Signals(number).name
-        told = f"Ended by a {name}. The next sync resumes from the last state of each stream."
-        line = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": told}}, separators=(",", ":"))
-        _try(lambda: _write_whole(f"{line}\n".encode()))
+        if self._holds_logs:
+            name = signal.Signals(number).name
+            told = f"Ended by a {name}. The next sync resumes from the last state of each stream."
+            line = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": told}}, separators=(",", ":"))
+            _try(lambda: _write_whole(f"{line}\n".encode()))
         self._die(number)
 
     def _ask_to_end(self, number: int, _: FrameType | None) -> None:

@@ -175,7 +175,7 @@ def _from_discover(catalog_path: str) -> HarvestError | None:
                 f"The catalog file {catalog_path} holds the output of discover, which lists all streams. Pass a "
                 'configured catalog of the streams to read: {"streams": [{"stream": {…}, "sync_mode": "incremental", '
                 '"destination_sync_mode": "append_dedup"}]}, where each "stream" is copied from that output. '
-                "docs/deployment.md has a command that makes one."
+                "The command source-harvest catalog prints one."
             )
     return None
 

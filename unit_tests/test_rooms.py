@@ -17,7 +17,7 @@ FOLDER = Path(source_harvest.__file__).parent
 FLOORS = (
     {"__main__"},
     {"run"},
-    {"entrypoint"},
+    {"entrypoint", "commands"},
     {"source", "output"},
     {"check", "input_files", "sync", "streams"},
     {"stream_types"},

@@ -26,8 +26,9 @@ logger = logging.getLogger("airbyte")
 
 T = TypeVar("T")
 
-# Harvest asks for the application's name and a contact.
-USER_AGENT = f"source-harvest/{version('source-harvest')} (https://docs.airbyte.com/integrations/sources/harvest)"
+# Harvest asks for the application's name and a contact: its documentation page, and who runs it.
+CONTACT = "https://help.getharvest.com/api-v2/"
+USER_AGENT = f"source-harvest/{version('source-harvest')} ({CONTACT}; run by the user of this token)"
 ACCOUNT_HEADER = "Harvest-Account-Id"
 
 Read = Callable[[requests.Response], Any]

@@ -42,6 +42,8 @@ class HarvestStream(ColumnFacts, HttpStream):
     """The column that says when a record changed; none if Harvest cannot filter the list by change."""
     limited_by_start_date: ClassVar[bool] = False
     """True for facts, false for the dimensions that facts refer to."""
+    is_suggested: ClassVar[bool] = False
+    """Whether a new user is offered the stream: it answers everyday questions, with few requests."""
     business_date: ClassVar[str] = ""
     """The date column that Harvest filters by with `from` and `to`, and sorts by, newest first."""
 

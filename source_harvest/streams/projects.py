@@ -16,6 +16,7 @@ class Projects(UpdatedSince):
     https://help.getharvest.com/api-v2/projects-api/projects/projects/
     """
 
+    is_suggested = True
     readable_by = "Administrators and Managers of projects"
     foreign_keys = {"client_id": "clients"}
 
@@ -26,6 +27,7 @@ class ProjectUsers(UpdatedSince):
     https://help.getharvest.com/api-v2/projects-api/projects/user-assignments/
     """
 
+    is_suggested = True
     resource = "user_assignments"
     readable_by = "Administrators and Managers with teammates or projects"
     foreign_keys = {"project_id": "projects", "user_id": "users"}
@@ -37,6 +39,7 @@ class ProjectTasks(UpdatedSince):
     https://help.getharvest.com/api-v2/projects-api/projects/task-assignments/
     """
 
+    is_suggested = True
     resource = "task_assignments"
     readable_by = "Administrators and Managers of projects"
     foreign_keys = {"project_id": "projects", "task_id": "tasks"}

@@ -18,6 +18,7 @@ class Users(UpdatedSince):
     The flags are those that Harvest sent until 2022; today it sends `access_roles`, from which they follow.
     """
 
+    is_suggested = True
     readable_by = "Administrators and Managers with teammates"
     access_role_flags = {
         "is_admin": ("administrator",),

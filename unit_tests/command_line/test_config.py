@@ -232,6 +232,23 @@ def test_every_field_of_the_form_has_a_title_a_description_and_a_place(spec: Con
     assert secrets == {"api_token", "client_secret", "refresh_token", "access_token"}
 
 
+def test_the_form_has_groups_in_which_its_fields_stand_in_order(spec: ConnectorSpecification) -> None:
+    groups = [group["id"] for group in spec.connectionSpecification["groups"]]
+    assert groups == ["account", "data", "tuning"]
+    fields = sorted(spec.connectionSpecification["properties"].values(), key=lambda field: field["order"])
+    assert sorted(fields, key=lambda field: groups.index(field["group"])) == fields
+    assert list(spec.connectionSpecification["properties"].values()) == fields
+    assert spec.connectionSpecification["properties"]["credentials"]["display_type"] == "radio"
+
+
+def test_titles_are_short_and_each_description_is_one_sentence(spec: ConnectorSpecification) -> None:
+    properties = spec.connectionSpecification["properties"]
+    for name, field in properties.items():
+        assert len(field["title"]) < 40, name
+        assert field["description"].endswith("."), name
+        assert field.get("airbyte_hidden") or ". " not in field["description"], name
+
+
 def test_the_examples_in_the_form_are_valid(spec: ConnectorSpecification) -> None:
     for name, field in spec.connectionSpecification["properties"].items():
         for example in field.get("examples", []):
