@@ -14,10 +14,15 @@ from emulator.harvest import Harvest
 from emulator.sample.builder import SIZES
 from emulator.server.http_server import Server
 
+CONTAINERS = (
+    "It prints a config that can be pasted into config.json. A container reaches it over this machine's own network: "
+    "docker run --network host …"
+)
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a config that reads the account, in one line of JSON, and serve it until the signal to stop."""
-    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__, epilog=CONTAINERS)
     parser.add_argument("--size", choices=sorted(SIZES), default="s", help="how many rows the account has")
     parser.add_argument("--seed", type=int, default=0, help="accounts of different seeds differ")
     parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")

@@ -238,7 +238,15 @@ def test_the_form_has_groups_in_which_its_fields_stand_in_order(spec: ConnectorS
     fields = sorted(spec.connectionSpecification["properties"].values(), key=lambda field: field["order"])
     assert sorted(fields, key=lambda field: groups.index(field["group"])) == fields
     assert list(spec.connectionSpecification["properties"].values()) == fields
-    assert spec.connectionSpecification["properties"]["credentials"]["display_type"] == "radio"
+
+
+def test_the_form_shows_what_most_people_set_and_describes_the_ways_to_sign_in(spec: ConnectorSpecification) -> None:
+    """Airbyte folds optional fields away, but for those that it is to show always."""
+    properties = spec.connectionSpecification["properties"]
+    shown = {name for name, field in properties.items() if field.get("always_show")}
+    assert shown == {"account_id", "replication_start_date", "report_period"}
+    assert properties["credentials"]["display_type"] == "radio"
+    assert all(option["description"] for option in properties["credentials"]["oneOf"])
 
 
 def test_titles_are_short_and_each_description_is_one_sentence(spec: ConnectorSpecification) -> None:
