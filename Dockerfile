@@ -30,5 +30,6 @@ ENV AIRBYTE_ENTRYPOINT=/opt/source-harvest/bin/source-harvest
 USER 1000
 WORKDIR /home/airbyte
 ENTRYPOINT ["/opt/source-harvest/bin/source-harvest"]
-LABEL io.airbyte.name=airbyte/source-harvest
+ARG IMAGE=source-harvest
+LABEL io.airbyte.name=${IMAGE}
 LABEL io.airbyte.version=0.1.0

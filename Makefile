@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.10 --generate-hashes --no-header
+# Whoever publishes the image names the registry and the account in metadata.yaml, and nowhere else.
+IMAGE := $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BASE_IMAGE ?= python:3.13-slim-bookworm
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements-dev.lock)
@@ -40,8 +42,17 @@ format: install ## Lay out the code
 docs: install ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m docs.generate
 
-image: ## Build the Docker image airbyte/source-harvest (from another base: BASE_IMAGE=…)
-	@docker build -q --network host --build-arg BASE_IMAGE=$(BASE_IMAGE) -t airbyte/source-harvest:$(VERSION) .
+image: ## Build the Docker image source-harvest (from another base: BASE_IMAGE=…)
+	@docker build -q --network host --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg IMAGE=$(IMAGE) \
+		-t source-harvest:$(VERSION) -t source-harvest:latest -t $(IMAGE):$(VERSION) .
+	@printf '%s\n' 'Built source-harvest:$(VERSION), which is source-harvest:latest too. What to run next:' \
+		'  docker run --rm source-harvest spec' \
+		'  docker run --rm -u "$$(id -u)" -v "$$PWD:/config:ro" source-harvest check --config /config/config.json'
+
+push: ## Push the image to the registry that metadata.yaml names
+	@case '$(IMAGE)' in */*) ;; *) \
+		echo 'Put the registry or account before the name: "dockerRepository" in metadata.yaml.' >&2; exit 1;; esac
+	@docker push $(IMAGE):$(VERSION)
 
 lock: install ## Take in new versions of what is depended on
 	@$(LOCK) pyproject.toml -o requirements.lock
@@ -62,4 +73,4 @@ $(VENV)/installed: pyproject.toml requirements-dev.lock
 clean: ## Remove what was installed and made
 	@rm -rf $(VENV) demo/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test unit bench bench-memory check format docs image lock install clean
+.PHONY: help demo test unit bench bench-memory check format docs image push lock install clean

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import duckdb
 from rich.console import Console
@@ -18,7 +19,7 @@ from demo.columns import MisfitError
 from demo.connector import Connector, ConnectorError, configured, without_unreadable_time_off
 from demo.loader import Warehouse
 from demo.progress import ReadProgress
-from demo.show import ask, show_changes, show_tables
+from demo.show import WithoutTrailingBlanks, ask, show_changes, show_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +29,23 @@ if TYPE_CHECKING:
 
 _OUTPUT = Path(__file__).parent / "output"
 
+_WAITS = (
+    "The connector sends at most 100 requests in 15 seconds, which is Harvest's limit, so it waits now and then. "
+    "Reports are read by year here: by month, they would take half an hour, as Harvest allows 100 in 15 minutes."
+)
+_WAITS_AGAIN = (
+    "Records are read by what changed. Once a day, the connector also reads each list whole, to find what was deleted, "
+    "and asks open invoices and estimates for their messages and payments. That takes most of the requests, and they "
+    "wait for Harvest's limit of 100 in 15 seconds. Reports are read by year here."
+)
+
 
 def main() -> int:
     """Run the demo; the exit code is 0 when every stream was read to its end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    console = Console(highlight=False)
+    console = Console(
+        highlight=False, file=None if sys.stdout.isatty() else cast("IO[str]", WithoutTrailingBlanks(sys.stdout))
+    )
     chosen = account()
     _OUTPUT.mkdir(exist_ok=True)
     path = _OUTPUT / f"harvest-{chosen.name}.duckdb"
@@ -63,6 +76,7 @@ def _sync(console: Console, chosen: RealAccount | EmulatedAccount, warehouse: Wa
         console.print("[green]✓[/] check: the account can be read")
         catalog = configured(without_unreadable_time_off(connector.discover(), warnings))
         console.print(f"[green]✓[/] discover: {len(catalog['streams'])} streams")
+        console.print(_WAITS_AGAIN if runs else _WAITS, style="dim")
         summary = _read(console, connector, catalog, warehouse)
     warehouse.query("INSERT INTO _demo_runs DEFAULT VALUES")
     if runs:
@@ -80,7 +94,8 @@ def _read(console: Console, connector: Connector, catalog: Mapping[str, Any], wa
     ):
         summary = warehouse.load(messages, catalog, on_message=progress.show)
     rows = sum(stream.read for stream in summary.streams.values())
-    console.print(f"[green]✓[/] read: {rows:,} rows in {monotonic() - began:.1f} s")
+    seconds = monotonic() - began
+    console.print(f"[green]✓[/] read: {rows:,} rows with {progress.requests:,} requests in {seconds:.1f} s")
     for error in summary.errors:
         console.print(error["message"], style="red", markup=False)
     return summary
@@ -99,9 +114,9 @@ def _look(console: Console, warehouse: Warehouse, *, has_time_off: bool) -> None
 def _explain(console: Console, path: Path) -> None:
     file = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     query = f"import duckdb; duckdb.connect('{file}').sql('FROM clients').show()"
-    console.print(f"\nEverything is in {file}. Ask it yourself:", markup=False)
-    console.print(f'  {sys.executable} -c "{query}"', markup=False, soft_wrap=True)
-    console.print("Run the demo again: it asks Harvest only for what changed since.")
+    console.print("\nRun the demo again: it asks Harvest only for what changed since.")
+    console.print(f"Everything is in {file}. Ask it yourself:", markup=False, soft_wrap=True)
+    console.print(f'{shlex.quote(sys.executable)} -c "{query}"', markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# The line of the log with which the connector ends a stream.
+_ENDED = re.compile(r"(\w+): \d+ rows with (\d+) requests in ")
+
+
 class ReadProgress:
     """Shows the messages of one read; give `show` each of them."""
 
@@ -25,11 +30,13 @@ class ReadProgress:
         """Nothing appears before the block begins."""
         self._console = console
         self._rows: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
+        self._statuses: dict[str, str] = {}
         self._tasks: dict[str, TaskID] = {}
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description:<32}"),
-            BarColumn(24),
+            BarColumn(12),
             TextColumn("{task.fields[done]}"),
         )
         self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -42,6 +49,11 @@ class ReadProgress:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
+    @property
+    def requests(self) -> int:
+        """Requests of the streams that have ended."""
+        return self._requests.total()
+
     def show(self, message: Mapping[str, Any]) -> None:
         """Move the bars by what the message says."""
         if message["type"] == "RECORD":
@@ -50,12 +62,18 @@ class ReadProgress:
             self._trace(message["trace"])
         elif warning := warning_of(message):
             self._console.print(f"[yellow]{escape(warning)}[/]")
+        elif message["type"] == "LOG" and (ended := _ENDED.match(message["log"]["message"])):
+            self._requests[ended[1]] += int(ended[2])
+            self._tell(ended[1])
 
     def _count(self, stream: str) -> None:
         self._rows[stream] += 1
-        rows = self._rows[stream]
-        self._bars.update(self._task(stream), completed=rows, done=f"{rows:,} rows")
-        self._bars.update(self._all, done=f"{self._rows.total():,} rows")
+        self._bars.update(self._task(stream), completed=self._rows[stream], done=_counted(self._rows[stream], "row"))
+        self._count_all()
+
+    def _count_all(self) -> None:
+        done = f"{_counted(self._rows.total(), 'row')}, {_counted(self.requests, 'request')}"
+        self._bars.update(self._all, done=done)
 
     def _trace(self, trace: Mapping[str, Any]) -> None:
         if trace["type"] == "ESTIMATE":
@@ -69,11 +87,26 @@ class ReadProgress:
         self._bars.remove_task(self._task(stream))
         del self._tasks[stream]
         self._bars.advance(self._all)
-        if not self._console.is_terminal and (self._rows[stream] or status == "INCOMPLETE"):
-            ending = "" if status == "COMPLETE" else "  incomplete"
-            self._console.print(f"  {stream:<32}{self._rows[stream]:>9,}{ending}")
+        self._statuses[stream] = status
+        self._tell(stream)
+
+    def _tell(self, stream: str) -> None:
+        """Print a stream's line in a log, once its status and its requests are known, which come in either order.
+
+        A list that several tables are made of counts for one of them.
+        """
+        self._count_all()
+        if self._console.is_terminal or stream not in self._requests or stream not in self._statuses:
+            return
+        ending = "" if self._statuses[stream] == "COMPLETE" else "  incomplete"
+        requests = _counted(self._requests[stream], "request") if self._requests[stream] else ""
+        self._console.print(f"  {stream:<32}{_counted(self._rows[stream], 'row'):>12}{requests:>16}{ending}")
 
     def _task(self, stream: str) -> TaskID:
         if stream not in self._tasks:
             self._tasks[stream] = self._bars.add_task(stream, total=None, done="")
         return self._tasks[stream]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

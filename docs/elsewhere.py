@@ -61,6 +61,7 @@ AIRBYTE_TYPES: Mapping[str, Mapping[str, str]] = {
     },
     "projects": {"ends_on": "string"},
     "project_tasks": {"budget": "string"},
+    "time_team": {"weekly_capacity": "number"},
 }
 """Table here -> column -> its type in Airbyte's own connector, where that is another one."""
 
@@ -69,6 +70,8 @@ AIRBYTE_PARENT_IDS: Mapping[str, str] = {
     "invoice_payments": "invoice_id",
     "estimate_messages": "estimate_id",
     "user_projects": "user_id",
+    "billable_rates": "user_id",
+    "cost_rates": "user_id",
 }
 """Table here -> what the column `parent_id` of Airbyte's own connector is called."""
 

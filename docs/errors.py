@@ -1,6 +1,6 @@
 """What the connector does when Harvest refuses, fails or answers nonsense: the table of errors.md and of its test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -50,12 +50,12 @@ class Outcome:
         return product(self.faults, self.places, self.times)
 
 
-ASKS_AGAIN = "Asks again after 1, 2, 4, 8 and 16 seconds."
+ASKS_AGAIN = "Asks again, up to five times."
 GOES_ON = "The stream ends incomplete and its cursor stays; the others are read to their end."
 FAILS = "The command ends with the error."
-STOPS = "Asks which accounts the credentials reach, and where it is not the account, ends the sync at once."
-NETWORK = "Wait for the next sync; should it fail too, look at the network, and at Harvest's status page."
-NEXT_SYNC = "Wait for the next sync; should it fail too, see Harvest's status page."
+STOPS = "Asks which accounts the credentials reach, and ends the sync at once. A wrong account is named."
+NETWORK = "Wait for the next sync. If it fails too, look at the network, and at Harvest's status page."
+NEXT_SYNC = "Wait for the next sync. If it fails too, look at Harvest's status page."
 SHAPE = "Harvest's answer for {name} is not as documented: {reason}. Please report this message."
 PASSING = "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again."
 UNREACHED = (
@@ -88,6 +88,24 @@ NOT_PAID = (
     "Harvest answered {status} ({said}) to the request for {name}. "
     "Harvest's plan for the account may not include {name}, or a payment is due. Ask the account's owner."
 )
+PASSING_FAULT = "Harvest's {name} could not be read: {reason}. " + PASSING
+NO_WHOLE_ANSWER = "Harvest's {name} could not be read: {reason}. " + UNREACHED
+REJECTED_TOKEN = (
+    "Harvest rejected the personal access token (401): it is revoked or mistyped. "
+    "Create a new one at id.getharvest.com/developers and put it into the source's settings."
+)
+REJECTED_ACCESS_TOKEN = (
+    "Harvest rejected the access token (401), and renewing it did not help. "
+    "Authenticate again in the source's settings."
+)
+REFUSED_RENEWAL = (
+    "Harvest answered {status} ({said}), and refused to renew the access token. Check the client ID, the client "
+    "secret and the refresh token in the source's settings, or authenticate again."
+)
+DELETED_MEANWHILE = (
+    "Harvest answered {status} ({said}) in the middle of a record's {name}: the record may have been deleted "
+    "meanwhile. The next sync takes it up again."
+)
 COMMANDS = (*ACCOUNTS, *CHECK)
 LISTS = (*READ, *READ_WITH_OAUTH)
 
@@ -107,7 +125,7 @@ OUTCOMES = (
         (ONCE,),
         TRANSIENT,
         f"{ASKS_AGAIN} Then all streams end incomplete.",
-        "Harvest's {name} could not be read: {reason}. " + PASSING,
+        PASSING_FAULT,
         NEXT_SYNC,
     ),
     Outcome(
@@ -116,7 +134,7 @@ OUTCOMES = (
         (ALWAYS,),
         TRANSIENT,
         f"{ASKS_AGAIN} {GOES_ON}",
-        "Harvest's {name} could not be read: {reason}. " + PASSING,
+        PASSING_FAULT,
         NEXT_SYNC,
     ),
     Outcome(
@@ -125,7 +143,7 @@ OUTCOMES = (
         (ALWAYS,),
         TRANSIENT,
         f"{ASKS_AGAIN} {FAILS}",
-        "Harvest's {name} could not be read: {reason}. " + PASSING,
+        PASSING_FAULT,
         NEXT_SYNC,
     ),
     Outcome(UNDOCUMENTED, LISTS, (ALWAYS,), SYSTEM, f"{ASKS_AGAIN} {GOES_ON}", SHAPE, "Report the message."),
@@ -138,7 +156,7 @@ OUTCOMES = (
         (ALWAYS,),
         TRANSIENT,
         f"{ASKS_AGAIN} {GOES_ON}",
-        "Harvest's {name} could not be read: {reason}. " + UNREACHED,
+        NO_WHOLE_ANSWER,
         NETWORK,
     ),
     Outcome(
@@ -146,8 +164,8 @@ OUTCOMES = (
         (*TOKEN, *COMMANDS),
         (ALWAYS,),
         TRANSIENT,
-        f"{ASKS_AGAIN} {FAILS} `check` ends once nothing was answered for 12 seconds.",
-        "Harvest's {name} could not be read: {reason}. " + UNREACHED,
+        f"{ASKS_AGAIN} {FAILS}",
+        NO_WHOLE_ANSWER,
         NETWORK,
     ),
     Outcome(REFUSED, LISTS, EITHER, SYSTEM, GOES_ON, REPORT, "Report the message."),
@@ -160,8 +178,7 @@ OUTCOMES = (
         (ALWAYS,),
         CONFIG,
         "Renews the access token, asks once more, and ends the sync at once.",
-        "Harvest rejected the access token (401), and renewing it did not help. "
-        "Authenticate again in the source's settings.",
+        REJECTED_ACCESS_TOKEN,
         "Authenticate again.",
     ),
     Outcome(
@@ -170,8 +187,7 @@ OUTCOMES = (
         EITHER,
         CONFIG,
         FAILS,
-        "Harvest rejected the personal access token (401): it is revoked or mistyped. "
-        "Create a new one at id.getharvest.com/developers and put it into the source's settings.",
+        REJECTED_TOKEN,
         "Renew the token in the source's settings.",
     ),
     Outcome(("401",), CHECK, EITHER, CONFIG, FAILS, CREDENTIALS, "Renew the token in the source's settings."),
@@ -181,13 +197,20 @@ OUTCOMES = (
         EITHER,
         CONFIG,
         FAILS,
-        "Harvest answered {status} ({said}), and refused to renew the access token. Check the client ID, the client "
-        "secret and the refresh token in the source's settings, or authenticate again.",
+        REFUSED_RENEWAL,
         "Authenticate again, or correct the application's ID and secret.",
     ),
     Outcome(("402",), LISTS, EITHER, CONFIG, GOES_ON, NOT_PAID, "Ask the account's owner, or deselect the stream."),
     Outcome(("402",), COMMANDS, EITHER, CONFIG, FAILS, NOT_PAID, "Ask the account's owner."),
-    Outcome(("403",), LISTS, EITHER, CONFIG, GOES_ON, NOT_ALLOWED, "Give the user the role that the message names."),
+    Outcome(
+        ("403",),
+        LISTS,
+        EITHER,
+        CONFIG,
+        GOES_ON,
+        NOT_ALLOWED,
+        "Give the user the role that the message names, use another user's credentials, or deselect the stream.",
+    ),
     Outcome(("403",), COMMANDS, EITHER, CONFIG, FAILS, NOT_ALLOWED, "Use another user's credentials."),
     Outcome(
         ("404",),
@@ -203,18 +226,17 @@ OUTCOMES = (
         CHILD,
         (ONCE,),
         COMPLETE,
-        "Asks for the record itself. Where it is there, asks for its list again. Where it answers 404 too, and its own "
-        "list can still be read, it was deleted meanwhile: goes on with the next one.",
+        "Asks for the record itself. If it is there, asks for its list again. If it answers 404 too, and the list of "
+        "records can still be read, it was deleted meanwhile: goes on with the next one.",
     ),
     Outcome(
         ("404",),
         CHILD,
         (ALWAYS,),
         COMPLETE,
-        "As above. Where the record is there and its list answers 404 again, names it in a warning, counts nothing of "
-        "it as deleted, goes on with the next one, and asks again in the next sync. Below more than 100 such records "
-        "the stream ends incomplete.",
-        mend="Should the warning come back, look at the record in Harvest.",
+        "As above. If the record is there and its list answers 404 again, a warning names it. Nothing below it counts "
+        "as deleted, and the next sync asks again. If there are more than 100 such records, the stream fails.",
+        mend="If the warning comes back, look at the record in Harvest.",
     ),
     Outcome(("404",), LATER_CHILD, (ONCE,), COMPLETE, "Reads the record's list again from its first page."),
     Outcome(
@@ -223,8 +245,7 @@ OUTCOMES = (
         (ALWAYS,),
         TRANSIENT,
         f"Reads the record's list again from its first page. {GOES_ON}",
-        "Harvest answered {status} ({said}) in the middle of a record's {name}: the record may have been deleted "
-        "meanwhile. The next sync takes it up again.",
+        DELETED_MEANWHILE,
         "Wait for the next sync.",
     ),
     Outcome(("404",), COMMANDS, EITHER, CONFIG, FAILS, NOT_FOUND, "Correct the account ID."),
@@ -232,56 +253,121 @@ OUTCOMES = (
     Outcome(REDIRECT, (*TOKEN, *COMMANDS), EITHER, CONFIG, FAILS, NO_REDIRECT, "Correct api_url or identity_url."),
 )
 
+# The titles of the messages, in the order of the page.
+MESSAGES = {
+    PASSING_FAULT: "A passing fault",
+    NO_WHOLE_ANSWER: "No whole answer",
+    SHAPE: "Not as documented",
+    CREDENTIALS: "Credentials or account",
+    REJECTED_TOKEN: "Rejected token",
+    REJECTED_ACCESS_TOKEN: "Rejected access token",
+    REFUSED_RENEWAL: "Refused renewal",
+    NOT_ALLOWED: "Not allowed",
+    NOT_FOUND: "Not found",
+    DELETED_MEANWHILE: "Deleted meanwhile",
+    NOT_PAID: "Not in the plan",
+    NO_REDIRECT: "A redirect",
+    REPORT: "Refused as invalid",
+}
+
 INTRODUCTION = """\
-# What happens when
+# What happens when Harvest fails
 
-What a sync does when Harvest refuses, fails or answers nonsense, and what you read then.
-This page is generated from `docs/errors.py`, and a test provokes every row of it; do not edit it by hand.
+What the connector does when Harvest refuses, fails or answers nonsense, what you read then, and what to do.
+This page is generated from `docs/errors.py`, and a test provokes every row of its table; do not edit it by hand.
+If you look for a symptom instead, see [troubleshooting.md](troubleshooting.md).
 
-An error never costs rows: a list that was not read to its end moves no cursor, so the next sync reads what is missing.
-`discover` asks Harvest nothing, and so cannot fail for any of this.
-What is asked for each record or period, such as the messages of an invoice, is given up where it fails three times in
-a row and nothing is read meanwhile, so an outage costs a minute or two; an invoice that Harvest cannot show hides no
-other. The same error is told once for each stream.
-A sync in which a stream failed exits with 1, after all others were read.
-A row that no message can hold, such as one nested 1,000 deep, is named and left out: its stream fails, and the sync
-reads all else.
-A SIGTERM, SIGINT or SIGHUP ends it at the end of a line, and it goes on from there the next time.
-Where its output cannot be written, as on a full disk, it says so on standard error and exits with 1.
+## What holds for all errors
 
-A 403 or 404 may also mean that the account has switched off the module for expenses, estimates or invoices.
-Where the user may know (administrators may), the message says so instead: "…, because the module for invoices is
-switched off in this account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
-`check` passes for every role, and says in one line for each stream that cannot be read why it cannot.
+- **No row is lost.** A list that was not read to its end moves no cursor, so the next sync reads what is missing.
+- **One stream fails, the others go on.** The stream ends incomplete, and its error says why. At its end the sync exits
+  with code 1. Only rejected credentials, or a wrong account, end the sync at once.
+- **The same error is reported once** for each stream.
+- **Outages are short.** A request is sent again after about 1, 2, 4, 8 and 16 seconds. A stream of many requests, such
+  as messages or reports, is given up after three such failures in a row. `check` gives up when nothing was answered for
+  12 seconds.
+- **One record does not hide others.** If Harvest cannot show the messages of one invoice, those of all others are read.
+- **Modules.** A 403 or 404 may also mean that expenses, estimates or invoices are switched off in the account. If the
+  user is an administrator, the message says so: "…, because the module for invoices is switched off in this account.
+  Switch it on in Harvest under Settings, Modules, or deselect the stream."
+- **`check` passes for every role,** and names each stream that cannot be read, with the reason.
+- **`discover` asks Harvest nothing,** so none of this can happen to it.
+- **A row that no message can hold,** such as one nested 1,000 deep, is named and left out. Its stream fails, and all
+  other rows are read.
 
-| what Harvest does | where | what the connector does | what you read | what to do |
+## What happens in each case
+
+- A *server fault* is a 500, 502 or 503, broken JSON, or an HTML page with status 200.
+- *No whole answer* means a reset connection, a body that was cut off, or no answer at all.
+- If a list fails, its stream fails. If the token request, the list of accounts or the check fails, the command does.
+- A transient error may pass: Airbyte tries the sync again. A config error needs you. A system error is probably a bug.
+
+| Harvest's answer | to the request for | what the connector does | how it ends | what you read |
 |---|---|---|---|---|
 """
+
+MESSAGES_INTRODUCTION = """
+## Messages
+
+What you read, whole, and what to do. *Italics* stand for what differs.
+"""
+
+GROUPS = ((DISTURBED, "a server fault"), (UNANSWERED, "no whole answer"), (UNDOCUMENTED, "JSON not as documented"))
 
 
 def page() -> str:
     """docs/errors.md."""
-    return INTRODUCTION + "".join(_line(outcome) for outcome in OUTCOMES)
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for outcome in OUTCOMES:
+        rows.setdefault(_row(outcome), []).extend(outcome.places)
+    table = "".join(f"| {row[0]} | {_places(places)} | {' | '.join(row[1:])} |\n" for row, places in rows.items())
+    return f"{INTRODUCTION}{table}{MESSAGES_INTRODUCTION}{''.join(map(_message, MESSAGES))}"
 
 
-def _line(outcome: Outcome) -> str:
-    is_about_limit = outcome.faults in {LIMITED, LIMITED_LONG}
-    times = "" if is_about_limit else _TIMES[outcome.times]
-    reads = outcome.reads.format(**_BLANKS) or "Nothing, or a line in the log."
-    return f"| {', '.join(outcome.faults)}{times} | {_places(outcome)} | {outcome.does} | {reads} | {outcome.mend} |\n"
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    """The cells of a row, without its places: outcomes that differ in nothing else share a row."""
+    does = outcome.does.replace(GOES_ON, "").replace(FAILS, "").strip() or "Does not ask again."
+    reads = _link(MESSAGES[outcome.reads]) if outcome.reads else "nothing, or a line in the log"
+    return _faults(outcome), does, outcome.ends.replace("_", " "), reads
 
 
-def _places(outcome: Outcome) -> str:
-    if outcome.places == EVERYWHERE:
-        return "anywhere"
-    if outcome.places[: len(READ)] != READ:
-        return ", ".join(outcome.places)
-    rest = [place for place in outcome.places[len(READ) :] if place not in READ_WITH_OAUTH]
-    tokens = "any list" if set(READ_WITH_OAUTH) <= set(outcome.places) else "any list, with a personal access token"
-    return ", ".join([tokens, *rest])
+def _link(title: str) -> str:
+    return f"[{title}](#{title.lower().replace(' ', '-')})"
 
 
-_TIMES = {(ONCE,): ", once", (ALWAYS,): ", again and again", EITHER: ""}
+def _message(reads: str) -> str:
+    mend = next(outcome.mend for outcome in OUTCOMES if outcome.reads == reads)
+    return f"\n### {MESSAGES[reads]}\n\n> {reads.format(**_BLANKS)}\n\n{mend}\n"
+
+
+def _faults(outcome: Outcome) -> str:
+    faults, named = outcome.faults, []
+    for group, name in GROUPS:
+        if set(group) <= set(faults):
+            named.append(name)
+            faults = tuple(fault for fault in faults if fault not in group)
+    times = "" if outcome.faults in {LIMITED, LIMITED_LONG} else _TIMES[outcome.times]
+    return ", ".join([*named, *faults]) + times
+
+
+def _places(places: Iterable[str]) -> str:
+    left = dict.fromkeys(places)
+    if left.keys() == set(EVERYWHERE):
+        return "anything"
+    named = []
+    for group, name in _PLACES.items():
+        if left.keys() >= set(group):
+            named.append(name)
+            left = {place: None for place in left if place not in group}
+    return ", ".join([*named, *left])
+
+
+_PLACES = {
+    (*READ, *READ_WITH_OAUTH): "any list",
+    READ: "any list, with a personal access token",
+    (*LIST, *READ_WITH_OAUTH): "a list of the account",
+}
+_TIMES = {(ONCE,): ", once", (ALWAYS,): ", each time", EITHER: ""}
 _BLANKS = {
     "status": "*status*",
     "said": "*Harvest's words*",

@@ -29,8 +29,3 @@ def type_of(described: Mapping[str, Any]) -> str:
     """The type of a column as a word: its format where it has one."""
     types = described["type"] if isinstance(described["type"], list) else [described["type"]]
     return str(described.get("format") or next(type_ for type_ in types if type_ != "null"))
-
-
-def key_columns(stream: type[HarvestStream]) -> list[str]:
-    """The columns of the primary key."""
-    return [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key

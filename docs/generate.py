@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from docs import errors
-from docs.facts import key_columns, name_of, properties, readable_by, type_of
+from docs import dbml, errors
+from docs.facts import name_of, properties, readable_by, type_of
 from docs.parts import PARTS
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
@@ -19,37 +19,46 @@ from source_harvest.streams import STREAMS
 
 FOLDER = Path(__file__).parent
 
+DIAGRAMS: Mapping[str, tuple[str, ...]] = {
+    "Time": ("clients", "projects", "roles", "tasks", "time_entries", "users"),
+    "Billing": ("estimates", "expenses", "invoices"),
+    "Reports and leave": (),
+}
+"""Title -> the modules of `source_harvest.streams` whose tables it shows; none: of all other modules."""
+
 STREAMS_INTRODUCTION = """\
 # Streams
 
-All streams, what one record of each is, and every column.
+All streams, what one record of each is, who may read it, and every column.
 This page is generated from the streams' classes and schemas by `make docs`; do not edit it by hand.
 
-A record is what Harvest sent, whole, plus a flat column for each nested reference, such as `client_id` beside `client`.
-Fields that Harvest adds later pass through, though no column is described for them here.
+A record is all that Harvest sent, and a flat column for each nested reference, such as `client_id` beside `client`.
+Fields that Harvest adds later are in the record too, though this page does not describe them.
+A stream with a cursor can be read incrementally. A stream without one is read whole in each sync.
 """
 
 MODEL_INTRODUCTION = """\
 # Data model
 
-How the tables hang together: every primary key and every join.
+How the tables join: every primary key and every foreign key.
 This page is generated from the streams' classes by `make docs`; do not edit it by hand.
 The columns themselves are described in [streams.md](streams.md).
 
-The tests load a synced account into DuckDB and PostgreSQL and hold every key against it.
+The tests load a synced account into DuckDB and PostgreSQL, and check that every key is unique and every join holds.
 """
 
 MODEL_NOTES = """\
 ## Good to know
 
 - Join on ids. Names inside other records, such as `client.name` in a time entry, are as of that record's last change.
-- A null key means that there is nothing to point to: a line without a project, an invoice without an estimate.
-- A line's `kind` is the name of a category, not its id; a renamed category keeps its old name in old lines.
-- `retainer_id`, `recurring_invoice_id`, `payment_gateway_id` and `external_reference_id` join nothing:
+- A null key points to nothing: a line item without a project, an invoice without an estimate.
+- The `kind` of a line item is the name of a category, not its id. A line item keeps the name that the category had.
+- `retainer_id`, `recurring_invoice_id`, `payment_gateway_id` and `external_reference_id` join no table:
   Harvest has no list of what they name.
-- `user_projects` and `project_users` are the same assignments under the same ids; take one of them.
-- A record that was deleted in Harvest stays in an incrementally loaded table, so a key may point to what is no more.
-- A manager's credentials show a part of the account, so some keys then join nothing; an administrator's show all.
+- `user_projects` and `project_users` hold the same assignments under the same ids. Use one of them.
+- A record that was deleted in Harvest stays in an incremental table, so a key may point to a record that Harvest no
+  longer has.
+- A manager's credentials show a part of the account, so some keys join nothing. An administrator's show all.
 """
 
 
@@ -62,13 +71,14 @@ def streams_page() -> str:
 
 def model_page() -> str:
     """All of docs/data-model.md."""
-    parts = [MODEL_INTRODUCTION, "\n".join(_diagram()), "\n".join(_keys()), "\n".join(_joins()), MODEL_NOTES]
+    parts = [MODEL_INTRODUCTION, "\n".join(_diagrams()), "\n".join(_keys()), "\n".join(_joins()), MODEL_NOTES]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "streams.md": streams_page,
     "data-model.md": model_page,
+    "data-model.dbml": dbml.page,
     "errors.md": errors.page,
 }
 
@@ -106,19 +116,33 @@ def _section(stream: type[HarvestStream]) -> Iterator[str]:
     yield ""
 
 
-def _diagram() -> Iterator[str]:
-    yield "## Diagram\n"
-    yield "A line is a join, and its label the column. The end with the fork has the column; a circle may be missing.\n"
-    yield "```mermaid"
-    yield "erDiagram"
-    for stream in STREAMS:
+def _diagrams() -> Iterator[str]:
+    yield "## Diagrams\n"
+    yield "A line is a join, and its label is the column. The column is in the table at the forked end of the line."
+    yield "A circle at the other end means that the key may be null."
+    yield "Each join is in the diagram of the table that has the column."
+    yield "[data-model.dbml](data-model.dbml) has all tables, columns and joins, for tools that draw databases."
+    named = {module for modules in DIAGRAMS.values() for module in modules}
+    for title, modules in DIAGRAMS.items():
+        yield f"\n### {title}\n"
+        yield "```mermaid"
+        yield "erDiagram"
+        yield from _diagram([it for it in STREAMS if (_module(it) in modules if modules else _module(it) not in named)])
+        yield "```"
+
+
+def _diagram(streams: list[type[HarvestStream]]) -> Iterator[str]:
+    for stream in streams:
         for column, target in stream.foreign_keys.items():
-            one = "||" if column in key_columns(stream) else "|o"
+            one = "||" if column in stream.primary_key else "|o"
             yield f"    {target} {one}--o{{ {name_of(stream)} : {column}"
     joined = {target for stream in STREAMS for target in stream.foreign_keys.values()}
-    alone = [name_of(stream) for stream in STREAMS if not stream.foreign_keys and name_of(stream) not in joined]
+    alone = [name_of(stream) for stream in streams if not stream.foreign_keys and name_of(stream) not in joined]
     yield from (f"    {name}" for name in alone)
-    yield "```"
+
+
+def _module(stream: type[HarvestStream]) -> str:
+    return stream.__module__.rpartition(".")[2]
 
 
 def _keys() -> Iterator[str]:
@@ -131,9 +155,9 @@ def _keys() -> Iterator[str]:
 
 def _joins() -> Iterator[str]:
     yield "## Joins\n"
-    yield "Every foreign key, and the column that it is equal to."
-    yield "Where a start date is set, a key marked * may point to a record that was last changed before that day and so"
-    yield "is not there."
+    yield "Every foreign key, and the column that it refers to."
+    yield "If a start date is set, a key marked * may point to a record that is not there, because that record was last"
+    yield "changed before the start date."
     yield ""
     yield "| table | column | joins |"
     yield "|---|---|---|"
@@ -149,7 +173,7 @@ def _parent_key(stream: type[HarvestStream]) -> str | None:
 
 
 def _key(stream: type[HarvestStream]) -> str:
-    return ", ".join(f"`{column}`" for column in key_columns(stream))
+    return ", ".join(f"`{column}`" for column in stream.primary_key)
 
 
 def _cursor(stream: type[HarvestStream]) -> str:

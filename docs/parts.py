@@ -102,7 +102,7 @@ def _listed(tables: Iterable[str]) -> str:
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "setup.md": {"settings": settings},
+    "reference.md": {"settings": settings},
     "security.md": {"roles": roles},
     "migrating-from-airbyte.md": {"streams": airbyte_streams, "columns": airbyte_columns},
     "migrating-from-stitch.md": {"columns": stitch_columns, "additions": stitch_additions},

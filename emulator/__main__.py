@@ -14,10 +14,15 @@ from emulator.harvest import Harvest
 from emulator.sample.builder import SIZES
 from emulator.server.http_server import Server
 
+CONTAINERS = (
+    "It prints a config that can be pasted into config.json. A container reaches it over this machine's own network: "
+    "docker run --network host …"
+)
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the account's address and credentials in one line of JSON, and serve it until the signal to stop."""
-    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
+    """Print a config that reads the account, in one line of JSON, and serve it until the signal to stop."""
+    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__, epilog=CONTAINERS)
     parser.add_argument("--size", choices=sorted(SIZES), default="s", help="how many rows the account has")
     parser.add_argument("--seed", type=int, default=0, help="accounts of different seeds differ")
     parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")
@@ -41,9 +46,10 @@ def main(arguments: list[str] | None = None) -> None:
     harvest.latency = options.latency / 1000
     try:
         with Server(harvest, options.port) as server:
+            credentials = {"auth_type": "Token", "api_token": harvest.token}
+            access = {"credentials": credentials, "account_id": str(harvest.account_id)}
             where = {"api_url": server.api_url, "identity_url": server.identity_url}
-            access = {"account_id": harvest.account_id, "access_token": harvest.token}
-            print(json.dumps(where | access), flush=True)
+            print(json.dumps(access | where), flush=True)
             stop.wait()
     except OSError as error:
         sys.exit(f"cannot listen on port {options.port}: {error.strerror}")

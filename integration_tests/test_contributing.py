@@ -43,8 +43,8 @@ def test_a_class_a_schema_and_a_line_in_the_tuple_are_a_new_stream(
     users.write_text(users.read_text() + CLASS)
     (connector / "schemas" / "user_assignments.json").write_text(json.dumps(SCHEMA))
     streams = connector / "streams" / "__init__.py"
-    text = streams.read_text().replace(", Users\n", ", UserAssignments, Users\n")
-    streams.write_text(text.replace("\n    Users,\n", "\n    Users,\n    UserAssignments,\n"))
+    line = "    users.Users,\n"
+    streams.write_text(streams.read_text().replace(line, f"{line}    users.UserAssignments,\n"))
 
     [catalog] = run_copy(tmp_path, "discover", config=config).of_type("CATALOG")
     asked = configured(catalog["catalog"]["streams"], ["user_assignments"])

@@ -502,7 +502,7 @@ def assert_deletions_known(story: Story) -> None:
     """
     left = tables(story.harvest, "year")
     reported = {(row["stream"], row["record_id"]) for row in story.destination.held(DELETED) if row["is_deleted"]}
-    for name in (stream_name(stream) for stream in STREAMS if stream.primary_key == "id"):
+    for name in (stream_name(stream) for stream in STREAMS if stream.primary_key == ["id"]):
         held = {(name, row["id"]) for row in story.destination.held(name)}
         gone = held - {(name, row["id"]) for row in left[name]}
         unknown = gone - story.vouched - reported

@@ -11,6 +11,7 @@ import pytest
 from emulator import Harvest
 from testing.command_line import assert_whole, configured
 from testing.container import Image, written
+from testing.streams import STREAM_NAMES
 from testing.waiting import LONGEST_WAIT
 
 LOCKED_DOWN = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
@@ -53,6 +54,17 @@ def test_a_read_holds_what_the_account_holds_whoever_runs_it_and_with_nothing_to
     result = image.run("read", written(tmp_path, config=config, catalog=configured(streams)), **options)
     assert result.exit_code == 0
     assert_whole(result, harvest)
+
+
+def test_the_commands_beside_the_protocol_are_in_the_image_too(
+    image: Image, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    files = written(tmp_path, config=config)
+    catalog = image.run("catalog", files, network_mode="none")
+    assert [stream["stream"]["name"] for stream in json.loads(catalog.output)["streams"]] == STREAM_NAMES
+    kept = image.run("config", files, network_mode="none")  # standard input is empty
+    assert json.loads(kept.output) == config
+    assert (catalog.exit_code, kept.exit_code) == (0, 0)
 
 
 def give(path: Path, owner: int, group: int) -> None:
@@ -137,4 +149,4 @@ def test_the_image_says_how_it_is_run_and_runs_as_nobody_special(image: Image) -
     settings = image.built.attrs["Config"]
     assert settings["User"] == "1000"
     assert f"AIRBYTE_ENTRYPOINT={' '.join(settings['Entrypoint'])}" in settings["Env"]
-    assert settings["Labels"]["io.airbyte.name"] == "airbyte/source-harvest"
+    assert settings["Labels"]["io.airbyte.name"] == "source-harvest"

@@ -97,7 +97,7 @@ def test_every_nested_reference_is_a_foreign_key_or_known_to_point_nowhere() -> 
     nowhere |= {"external_reference_id", "group_id", "account_id"}
     nowhere |= {"record_id"}  # of whichever table its row names
     for stream in STREAMS:
-        keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
+        keys = stream.primary_key
         columns = ResourceSchemaLoader("source_harvest").get_schema(stream_name(stream))["properties"]
         for column in columns:
             if column.endswith("_id") and column not in nowhere:

@@ -15,7 +15,7 @@ from emulator import Server
 from source_harvest.streams import STREAMS
 from testing.configs import BY_YEAR, config_of
 from testing.destinations import DuckDBDestination
-from testing.example_queries import QUERIES, agency
+from testing.example_queries import EMPTY_VIEW, QUERIES, VIEW, agency
 from testing.postgres import NoPostgresError, Postgres, postgres
 from testing.streams import stream_name
 
@@ -64,6 +64,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
                 DuckDBDestination(warehouse).sync(folder, config_of(harvest, emulator) | BY_YEAR)
             for stream in STREAMS:
                 server.run(_table(stream_name(stream), stream.primary_key, warehouse))
+            warehouse.query(VIEW)
+            server.run(f"{EMPTY_VIEW}; {VIEW};")
             yield Loaded(server, warehouse)
     except NoPostgresError as error:
         pytest.skip(str(error))
@@ -96,9 +98,9 @@ def _read(text: str, like: Any) -> Any:
     """A value that PostgreSQL wrote, as DuckDB has it."""
     if not text:
         return None
-    if isinstance(like, Decimal | float):
+    if isinstance(like, float):
         return pytest.approx(float(text))
-    readers: Mapping[type, Callable[[str], Any]] = {date: date.fromisoformat, int: int, str: str}
+    readers: Mapping[type, Callable[[str], Any]] = {date: date.fromisoformat, int: int, str: str, Decimal: Decimal}
     return readers[type(like)](text)
 
 

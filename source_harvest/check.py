@@ -32,13 +32,8 @@ def unreadable_streams(account: HarvestAccount, streams: Sequence[type[HarvestSt
     Raises `HarvestError` if Harvest rejects the credentials.
     """
     lists = list(dict.fromkeys(source for stream in streams for source in stream.asks_for()))
-    pool = ThreadPoolExecutor(account.client.settings.num_workers)
-    try:
+    with ThreadPoolExecutor(account.client.settings.num_workers) as pool:
         refusals = dict(zip(lists, pool.map(partial(_refusal, account), lists), strict=True))
-    except BaseException as error:
-        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)  # a SIGTERM must not wait for answers
-        raise
-    pool.shutdown()
     found = {stream: next(filter(None, map(refusals.get, stream.asks_for())), None) for stream in streams}
     return {stream(account).name: refusal for stream, refusal in found.items() if refusal}
 

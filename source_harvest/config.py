@@ -1,6 +1,5 @@
 """Turns the config into checked `Settings`: migrates old shapes, cleans pasted values, validates."""
 
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,6 @@ import jsonschema
 import pendulum
 from pendulum.parsing.exceptions import ParserError
 
-from source_harvest.address import origin
 from source_harvest.errors import SHOWN_LENGTH, config_error, quote_unless_secret, redacted
 from source_harvest.secret_filter import NAMES, keep_secret
 
@@ -72,21 +70,23 @@ class Settings:
         config = cleaned(migrated(config))
         keep_secret(config)
         _check(config, spec)
-        api_url = _url(config, "api_url", spec)
+        defaults = {name: field["default"] for name, field in spec["properties"].items() if "default" in field}
+        config = {**defaults, **{name: value for name, value in config.items() if value not in (None, "")}}
+        api_url = config["api_url"].rstrip("/")
         return cls(
             credentials=config["credentials"],
-            account=config.get("account_id") or None,
+            account=config.get("account_id"),
             start=_moment(config, "replication_start_date"),
-            num_workers=_number(config, "num_workers", spec),
-            lookback=timedelta(minutes=_number(config, "lookback_minutes", spec)),
-            rate_limit_percent=_number(config, "rate_limit_percent", spec),
-            child_full_read_days=_number(config, "child_full_read_days", spec),
-            report_period=config.get("report_period") or spec["properties"]["report_period"]["default"],
-            report_lookback_days=_number(config, "report_lookback_days", spec),
-            include_fixed_fee=None if config.get("include_fixed_fee") == "" else config.get("include_fixed_fee"),
-            deleted_records_days=_number(config, "deleted_records_days", spec),
+            num_workers=int(config["num_workers"]),
+            lookback=timedelta(minutes=int(config["lookback_minutes"])),
+            rate_limit_percent=int(config["rate_limit_percent"]),
+            child_full_read_days=int(config["child_full_read_days"]),
+            report_period=config["report_period"],
+            report_lookback_days=int(config["report_lookback_days"]),
+            include_fixed_fee=config.get("include_fixed_fee"),
+            deleted_records_days=int(config["deleted_records_days"]),
             api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
-            identity_url=_url(config, "identity_url", spec),
+            identity_url=config["identity_url"].rstrip("/"),
         )
 
 
@@ -131,12 +131,9 @@ def _check_fields(values: Config, schema: Mapping[str, Any], prefix: str) -> Non
         # A format is for the form only; the pattern decides, and later the parser.
         validator = jsonschema.Draft7Validator({k: v for k, v in described.items() if k not in ("format", "oneOf")})
         if not validator.is_valid(values[name]):
-            held = "a value that is not shown here" if _is_secret(described) else quote_unless_secret(values[name])
+            is_secret = "oneOf" in described or described.get("airbyte_secret")
+            held = "a value that is not shown here" if is_secret else quote_unless_secret(values[name])
             raise config_error(f'The config field "{prefix}{name}" is {held}. It must be {_valid(described)}.')
-
-
-def _is_secret(described: Mapping[str, Any]) -> bool:
-    return "oneOf" in described or bool(described.get("airbyte_secret"))
 
 
 def _valid(described: Mapping[str, Any]) -> str:
@@ -174,10 +171,7 @@ def _trimmed_values(values: Config) -> dict[str, Any]:
 
 def _trimmed(text: str) -> str:
     """Strips quotes, blanks and invisible characters from both ends."""
-    while text and unicodedata.category(text[0])[0] in "ZC":
-        text = text[1:]
-    while text and unicodedata.category(text[-1])[0] in "ZC":
-        text = text[:-1]
+    text = text.strip("".join(letter for letter in text if unicodedata.category(letter)[0] in "ZC"))
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
     return _trimmed(text[1:-1]) if is_quoted else text
 
@@ -214,11 +208,6 @@ def _unknown(config: Config, spec: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"credentials.{name}" for name in migrated(config)["credentials"] if name not in known_credentials)
 
 
-def _number(config: Config, name: str, spec: Mapping[str, Any]) -> int:
-    value = config.get(name)
-    return int(spec["properties"][name]["default"] if value in (None, "") else value)
-
-
 def _moment(config: Config, name: str) -> pendulum.DateTime | None:
     if not config.get(name):
         return None
@@ -232,30 +221,3 @@ def _moment(config: Config, name: str) -> pendulum.DateTime | None:
     if not isinstance(moment, pendulum.DateTime):
         raise TypeError(f"pendulum parsed a date as a {type(moment).__name__}")
     return max(moment.in_timezone("UTC"), pendulum.datetime(1970, 1, 1))  # before any Harvest data
-
-
-def _url(config: Config, name: str, spec: Mapping[str, Any]) -> str:
-    url = str(config.get(name) or spec["properties"][name]["default"]).rstrip("/")
-    if not _is_private(url):
-        held = "an address that is not shown here" if "@" in url else quote_unless_secret(url)
-        raise config_error(
-            f'The config field "{name}" is {held}. It must be an https:// address without a user name, a query or a '
-            "fragment. To keep the token private, http:// is allowed only for this machine (127.0.0.1)."
-        )
-    return url
-
-
-def _is_private(url: str) -> bool:
-    """Whether nobody else can read requests to this address: https, or the loopback interface."""
-    try:
-        scheme, host, _ = origin(url)
-    except ValueError:
-        return False
-    return "?" not in url and (scheme == "https" or _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

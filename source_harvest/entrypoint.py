@@ -1,6 +1,7 @@
 """The command line: `source-harvest spec`, `check`, `discover` and `read`."""
 
 import gc
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
 
+from source_harvest.api.logs import demote
 from source_harvest.config import Config, Settings
 from source_harvest.output import Output
 from source_harvest.source import SourceHarvest
@@ -41,10 +43,12 @@ def execute(arguments: list[str], output: Output) -> int:
 
     Any exception that it raises is a bug of the connector.
     """
-    _tune_garbage_collection()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)  # saves a tenth of the processor time: thousands of rows are created and freed
+    logging.getLogger("airbyte").addFilter(demote)
     try:
         entrypoint = Entrypoint(SourceHarvest())
-        output.write_lines(entrypoint.run(entrypoint.parse_args(arguments or ["--help"])))
+        output.write_lines(entrypoint.run(entrypoint.parse_args(arguments)))
     except AirbyteTracedException as error:
         _tell(error)
         return 1
@@ -59,9 +63,3 @@ def _tell(error: AirbyteTracedException) -> None:
     if message != str(error):
         error = AirbyteTracedException(message, message, error.failure_type)
     error.emit_message()
-
-
-def _tune_garbage_collection() -> None:
-    """Saves about a tenth of the processor time: thousands of rows are created and freed."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)

@@ -64,10 +64,9 @@ class GoneMidwayError(HarvestError):
     """A later page of a list below a record answered 404."""
 
 
-def without_secrets(text: str, *, is_broken_off: bool = False) -> str:
-    """The text with secrets replaced by asterisks. `is_broken_off`: its end may be half a secret and is dropped."""
-    text = filter_secrets(text)
-    return text[:-LONGEST] if is_broken_off else text
+def without_secrets(text: str) -> str:
+    """The text with secrets replaced by asterisks."""
+    return str(filter_secrets(text))
 
 
 def config_error(message: str) -> HarvestError:
@@ -84,7 +83,8 @@ def quote_value(value: object) -> str:
 def quote_unless_secret(value: object) -> str:
     """The `repr` of a config value, for "the field is …"; a long value or one like a token is not shown."""
     text = without_secrets(repr(value))
-    return "a value that is not shown here" if len(text) > SHOWN_LENGTH or _may_be_token(text) else text
+    is_hidden = len(text) > SHOWN_LENGTH or _may_be_token(text) or re.search("//.*@", text)  # a password in an address
+    return "a value that is not shown here" if is_hidden else text
 
 
 def _may_be_token(text: str) -> bool:
@@ -97,8 +97,9 @@ def _may_be_token(text: str) -> bool:
 
 
 def redacted(text: str, length: int = QUOTE_LENGTH, *, is_broken_off: bool = False) -> str:
-    """The first `length` characters of a text, as one line without secrets."""
-    return without_secrets(" ".join(text.split()), is_broken_off=is_broken_off)[:length]
+    """The first `length` characters of a text, as one line without secrets. `is_broken_off`: its end was cut off."""
+    line = without_secrets(" ".join(text.split()))
+    return line[: -LONGEST if is_broken_off else None][:length]
 
 
 @dataclass(frozen=True)
@@ -115,27 +116,15 @@ class Place:
     """Harvest's module for it, such as "invoice" for `invoice_feature` of the company."""
 
 
-# Harvest's modules whose names are no plurals of their own.
-MODULE_NAMES = {"pto": "paid time off"}
-
-
-def module_is_off(place: Place, said: str) -> HarvestError:
-    """The error for a place whose module is switched off in the account."""
-    module = MODULE_NAMES.get(place.module, f"{place.module}s")
-    return config_error(
-        f"{said} to the request for {place.name}, because the module for {module} is switched off in this "
-        "account. Switch it on in Harvest under Settings, Modules, or deselect the stream."
-    )
-
-
 # Exceptions raised when a value is not as documented.
 UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
-def not_as_documented(place: Place, error: Exception) -> str:
-    """The message for an answer that is not as documented."""
+def not_as_documented(place: Place, error: Exception) -> HarvestError:
+    """The error for an answer that is not as documented."""
     what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-    return f"Harvest's answer for {place.name} is not as documented: {redacted(what)}. Please report this message."
+    message = f"Harvest's answer for {place.name} is not as documented: {redacted(what)}. Please report this message."
+    return HarvestError(message, FailureType.system_error)
 
 
 @contextmanager
@@ -144,4 +133,4 @@ def schema_errors(place: Place) -> Iterator[None]:
     try:
         yield
     except UNDOCUMENTED as error:
-        raise HarvestError(not_as_documented(place, error), FailureType.system_error) from error
+        raise not_as_documented(place, error) from error

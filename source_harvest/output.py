@@ -43,9 +43,13 @@ class Output:
     new line.
     """
 
-    def __init__(self, clean_up: Callable[[], None]) -> None:
-        """`clean_up` is called before the process ends without unwinding; it may raise an `OSError`."""
+    def __init__(self, clean_up: Callable[[], None], *, holds_logs: bool = True) -> None:
+        """`clean_up` is called before the process ends without unwinding; it may raise an `OSError`.
+
+        `holds_logs`: whether log messages may stand between the lines, as in the Airbyte protocol.
+        """
         self._clean_up = clean_up
+        self._holds_logs = holds_logs
         self._lock = Lock()
         self._asked: SimpleQueue[int] = SimpleQueue()
         self._signal: int | None = None
@@ -109,10 +113,11 @@ class Output:
                 signal.pthread_kill(command.ident, number)  # interrupts its write
         if self._has_answered and number == signal.SIGTERM:
             self._exit(0)
-        name = signal.Signals(number).name
-        told = f"Ended by a {name}. The next sync resumes from the last state of each stream."
-        line = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": told}}, separators=(",", ":"))
-        _try(lambda: _write_whole(f"{line}\n".encode()))
+        if self._holds_logs:
+            name = signal.Signals(number).name
+            told = f"Ended by a {name}. The next sync resumes from the last state of each stream."
+            line = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": told}}, separators=(",", ":"))
+            _try(lambda: _write_whole(f"{line}\n".encode()))
         self._die(number)
 
     def _ask_to_end(self, number: int, _: FrameType | None) -> None:
@@ -161,6 +166,8 @@ class Output:
 class Text(io.TextIOBase):
     """`sys.stdout`: passes whole lines to `Output`, so that lines of different threads never mix."""
 
+    encoding = "utf-8"
+
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
@@ -178,22 +185,9 @@ class Text(io.TextIOBase):
         begun, self._begun.line = getattr(self._begun, "line", ""), ""
         self._output.write(begun)
 
-    @property
-    @override
-    def encoding(self) -> str:  # type: ignore[override]
-        return "utf-8"
-
-    @override
-    def writable(self) -> bool:
-        return True
-
     @override
     def fileno(self) -> int:
         return DESCRIPTOR
-
-    @override
-    def isatty(self) -> bool:
-        return os.isatty(DESCRIPTOR)
 
 
 def _end_of_line(data: bytes, written: int) -> int:
@@ -201,11 +195,8 @@ def _end_of_line(data: bytes, written: int) -> int:
     return data.find(b"\n", written - 1) + 1 or len(data) if written else 0
 
 
-def _write_some(data: memoryview) -> int:
-    """The number of bytes written; 0 if a non-blocking descriptor is not ready.
-
-    Raises `OSError`.
-    """
+def _write_some(data: memoryview | bytes) -> int:
+    """The number of bytes written; 0 if a non-blocking descriptor is not ready. Raises `OSError`."""
     try:
         return os.write(DESCRIPTOR, data)
     except BlockingIOError:
@@ -216,9 +207,8 @@ def _write_some(data: memoryview) -> int:
 
 
 def _write_whole(data: bytes) -> None:
-    written = 0
-    while written < len(data):
-        written += _write_some(memoryview(data)[written:])
+    while data:
+        data = data[_write_some(data) :]
 
 
 def _tell(error: OSError) -> None:

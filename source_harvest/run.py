@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from threading import Thread
 
+from source_harvest.commands import PROTOCOL
 from source_harvest.output import Output
 
 # The CDK puts the folder of its request cache here. This connector caches no requests.
@@ -27,7 +28,7 @@ def run() -> None:
     the first process of a container exits with 128 + the signal's number instead.
     """
     os.environ.pop(CACHE_FOLDER, None)
-    output = Output(clean_up=_remove_cache_folder)
+    output = Output(clean_up=_remove_cache_folder, holds_logs=_speaks_protocol())
     output.take_over()
     limit_heap()
     command = Thread(target=_run_command, args=(output,), name="command", daemon=True)
@@ -39,13 +40,20 @@ def _run_command(output: Output) -> None:
     exit_code = 1
     try:
         # Importing takes a second; signals must be handled before.
-        from source_harvest.entrypoint import execute  # noqa: PLC0415
+        if _speaks_protocol():
+            from source_harvest.entrypoint import execute  # noqa: PLC0415
+        else:
+            from source_harvest.commands.command_line import execute  # noqa: PLC0415
 
         exit_code = execute(sys.argv[1:], output)
     except BaseException:  # noqa: BLE001 - the process must end in any case
         sys.excepthook(*sys.exc_info())
     finally:
         output.leave(exit_code)
+
+
+def _speaks_protocol() -> bool:
+    return sys.argv[1:2] != [] and sys.argv[1] in PROTOCOL
 
 
 def limit_heap() -> None:

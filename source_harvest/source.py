@@ -1,7 +1,8 @@
 """The connector: spec, check, discover and read."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
@@ -25,7 +26,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.client import HarvestClient
-from source_harvest.api.no_answer import CHECK_SECONDS, NoAnswerLimit
+from source_harvest.api.no_answer import CHECK_SECONDS
 from source_harvest.api.timestamps import timestamp
 from source_harvest.check import check_account
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
@@ -113,7 +114,8 @@ class SourceHarvest(AbstractSource):
         Ends if Harvest answers nothing for `CHECK_SECONDS`.
         """
         try:
-            with closing(self._account(config, NoAnswerLimit(CHECK_SECONDS))) as account:
+            account = self._account(config, CHECK_SECONDS)
+            with closing(account.client):
                 self._warn(config, account.client.settings)
                 check_account(account, STREAMS)
         except HarvestError as error:
@@ -143,20 +145,20 @@ class SourceHarvest(AbstractSource):
         states = ConnectorStateManager(state)
         known = {stream.name: stream for stream in (kind(account) for kind in STREAMS)}
         configured = {stream.stream.name: stream for stream in catalog.streams}
+        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
         runs = [
-            _run(stream, configured[name], states, account.client.settings)
+            _run(stream, configured[name], states, account.client.settings, engine.emit)
             for name, stream in known.items()
             if name in configured
         ]
-        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
-        with closing(account):
+        with closing(account.client):
             account_id = account.connect()
             for run in runs:
                 run.progress.belongs_to(account_id)
             yield from engine.read(runs, unknown=[name for name in configured if name not in known])
 
-    def _account(self, config: Config, no_answer: NoAnswerLimit | None = None) -> HarvestAccount:
-        return HarvestAccount(HarvestClient(Settings.of(config, self._specified()), config, no_answer))
+    def _account(self, config: Config, seconds_without_answer: float = math.inf) -> HarvestAccount:
+        return HarvestAccount(HarvestClient(Settings.of(config, self._specified()), config, seconds_without_answer))
 
     def _warn(self, config: Config, settings: Settings) -> None:
         for notice in notices(config, settings, self._specified()):
@@ -173,7 +175,7 @@ def _from_discover(catalog_path: str) -> HarvestError | None:
                 f"The catalog file {catalog_path} holds the output of discover, which lists all streams. Pass a "
                 'configured catalog of the streams to read: {"streams": [{"stream": {…}, "sync_mode": "incremental", '
                 '"destination_sync_mode": "append_dedup"}]}, where each "stream" is copied from that output. '
-                "docs/deployment.md has a command that makes one."
+                "The command source-harvest catalog prints one."
             )
     return None
 
@@ -196,12 +198,15 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
 
 
 def _run(
-    stream: HarvestStream, configured: ConfiguredAirbyteStream, states: ConnectorStateManager, settings: Settings
+    stream: HarvestStream,
+    configured: ConfiguredAirbyteStream,
+    states: ConnectorStateManager,
+    settings: Settings,
+    emit: Callable[[Any], None],
 ) -> StreamRun:
     stream_state = StreamState()
     is_incremental = configured.sync_mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
         stream_state = stream.load_state(states.get_stream_state(stream.name, None))
     start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
-    days = settings.child_full_read_days
-    return StreamRun(stream, StreamProgress(stream, stream_state, start, days, remembers=is_incremental))
+    return StreamRun(stream, StreamProgress(stream, stream_state, start, emit, remembers=is_incremental))

@@ -10,7 +10,7 @@ from testing.destinations import InMemoryDestination
 from testing.in_process import Sync, catalog, load_into, state_in, sync
 from testing.streams import DELETED, stream_name
 
-WITH_IDS = [stream_name(stream) for stream in STREAMS if stream.primary_key == "id"]
+WITH_IDS = [stream_name(stream) for stream in STREAMS if stream.primary_key == ["id"]]
 
 
 class Story:

@@ -42,7 +42,11 @@ class InMemoryDestination:
         waiting: defaultdict[str, list[Row]] = defaultdict(list)
         for message in map(json.loads, messages):
             if message["type"] == "RECORD":
-                waiting[message["record"]["stream"]].append(message["record"]["data"])
+                name, row = message["record"]["stream"], message["record"]["data"]
+                if name in replaced:
+                    waiting[name].append(row)
+                else:  # at once: the messages may end with an error, and no state may be kept without its rows
+                    self._write(name, [row])
             elif message["type"] == "STATE":
                 state = message["state"]["stream"]
                 self._states[state["stream_descriptor"]["name"]] = state
@@ -51,8 +55,6 @@ class InMemoryDestination:
                 if status["status"] == "COMPLETE" and name in replaced:
                     self._rows[name] = {}
                     self._write(name, waiting.pop(name, []))
-        for name in waiting.keys() - replaced:
-            self._write(name, waiting[name])
 
     def _write(self, name: str, rows: list[Row]) -> None:
         self._rows[name].update((identity(name, row), row) for row in rows)

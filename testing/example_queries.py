@@ -8,6 +8,10 @@ from emulator import Harvest
 
 PAGE = (Path(docs.__path__[0]) / "queries.md").read_text(encoding="utf-8")
 QUERIES = dict(re.findall(r"^## (.+?)\n.*?^```sql\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE))
+VIEW = QUERIES["Rows that are still there"].partition(";")[0]
+"""What makes the view of deleted rows, which the other queries leave out."""
+[EMPTY_VIEW] = re.findall(r"^    (CREATE OR REPLACE VIEW .*?);$", PAGE, flags=re.DOTALL | re.MULTILINE)
+"""The same without `deleted_records`."""
 
 
 def agency() -> Harvest:

@@ -12,8 +12,13 @@ import yaml
 from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
 
 from source_harvest.api.auth import TIMEOUT
+from source_harvest.api.client import CONTACT
 from source_harvest.api.rate_limit import REPORTS_WINDOW
-from testing.streams import STREAM_NAMES
+from source_harvest.stream_types.deletions import DeletedRecordsStream
+from source_harvest.stream_types.per_parent import PerParentStream
+from source_harvest.stream_types.per_user import DayStream
+from source_harvest.streams import STREAMS
+from testing.streams import stream_name
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,7 +44,7 @@ def test_the_metadata_is_as_airbytes_schema_wants_it() -> None:
         ("metadata.yaml", r"^  dockerImageTag: (.*)$"),
         ("Dockerfile", r"^LABEL io\.airbyte\.version=(.*)$"),
         ("CHANGELOG.md", r"^## (.*)$"),
-        ("README.md", r"airbyte/source-harvest:(\S*)"),
+        ("README.md", r"source-harvest:(\d\S*)"),
     ],
 )
 def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
@@ -48,12 +53,28 @@ def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
 
 
 def test_the_image_is_named_as_the_metadata_and_the_makefile_say() -> None:
-    assert f"LABEL io.airbyte.name={METADATA['dockerRepository']}\n" in text("Dockerfile")
-    assert f"-t {METADATA['dockerRepository']}:$(VERSION)" in text("Makefile")
+    """The Makefile takes the name from the metadata; `docker build` alone gives the image the same name."""
+    name = METADATA["dockerRepository"].rpartition("/")[2]
+    assert f"ARG IMAGE={name}\nLABEL io.airbyte.name=${{IMAGE}}\n" in text("Dockerfile")
+    assert "IMAGE := $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml)" in text("Makefile")
+    tags = ["source-harvest:$(VERSION)", "source-harvest:latest", "$(IMAGE):$(VERSION)"]
+    assert re.findall(r"\s-t (\S+:\S+)", text("Makefile")) == tags
+
+
+AIRBYTES_OWN = ("airbyte/source-harvest", "docs.airbyte.com/integrations/sources/harvest")
+
+
+@pytest.mark.parametrize(
+    "file", ["metadata.yaml", "source_harvest/spec.json", "source_harvest/api/client.py", "Makefile", "Dockerfile"]
+)
+def test_nothing_leads_to_airbytes_own_connector(file: str) -> None:
+    """Airbyte has a connector for Harvest too, whose image, documentation and issues have these names."""
+    assert not [name for name in AIRBYTES_OWN if name in text(file)]
+    assert METADATA["githubIssueLabel"] != "source-harvest"
 
 
 def test_what_the_metadata_repeats_of_other_files_is_the_same() -> None:
-    assert METADATA["documentationUrl"] == SPEC["documentationUrl"]
+    assert METADATA["documentationUrl"] == SPEC["documentationUrl"] == CONTACT
     assert f'license = "{METADATA["license"]}"' in text("pyproject.toml")
     assert f'name = "{METADATA["remoteRegistries"]["pypi"]["packageName"]}"' in text("pyproject.toml")
 
@@ -64,10 +85,22 @@ def test_the_connector_may_reach_its_two_hosts_and_no_other() -> None:
     assert set(METADATA["allowedHosts"]["hosts"]) == hosts
 
 
-def test_suggested_streams_exist_and_cost_no_request_for_each_parent() -> None:
+def test_the_streams_suggested_to_a_platform_are_those_of_the_catalog_command() -> None:
     suggested = METADATA["suggestedStreams"]["streams"]
-    assert set(suggested) <= set(STREAM_NAMES)
-    assert not [name for name in suggested if name.endswith(("_messages", "_payments"))]
+    assert suggested == [stream_name(stream) for stream in STREAMS if stream.is_suggested]
+    assert suggested
+
+
+def test_suggested_streams_cost_no_request_for_each_parent_and_no_report() -> None:
+    costly = (PerParentStream, DayStream, DeletedRecordsStream)
+    assert not [stream for stream in STREAMS if stream.is_suggested and issubclass(stream, costly)]
+
+
+def test_the_metadata_links_to_what_a_user_needs_of_harvest() -> None:
+    kinds = {link["type"]: link["url"] for link in METADATA["externalDocumentationUrls"]}
+    wanted = {"api_reference", "authentication_guide", "rate_limits", "status_page", "permissions_scopes"}
+    assert kinds.keys() == wanted
+    assert len(set(kinds.values())) == len(wanted)
 
 
 def test_the_longest_silence_is_no_timeout() -> None:

@@ -17,14 +17,14 @@ FOLDER = Path(source_harvest.__file__).parent
 FLOORS = (
     {"__main__"},
     {"run"},
-    {"entrypoint"},
+    {"entrypoint", "commands"},
     {"source", "output"},
     {"check", "input_files", "sync", "streams"},
     {"stream_types"},
     {"state"},
     {"api"},
     {"config"},
-    {"errors", "secret_filter", "address"},
+    {"errors", "secret_filter"},
 )
 MOST_AT_THE_ROOT = 10
 

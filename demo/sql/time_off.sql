@@ -8,7 +8,9 @@ SELECT
     balance.used_days                                                   AS days_taken,
     balance.pending_days                                                AS days_asked_for,
     balance.remaining_days                                              AS days_left,
-    100 * balance.used_days / nullif(balance.available_days, 0)         AS taken_percent
+    100 * balance.used_days / nullif(balance.available_days, 0)         AS taken_percent,
+    date_trunc('year', balance.snapshot_date)::DATE                     AS first_day,
+    balance.snapshot_date                                               AS last_day
 FROM pto_balances AS balance
 JOIN users AS person ON person.id = balance.user_id AND person.is_active
 JOIN pto_types AS policy ON policy.id = balance.pto_type_id

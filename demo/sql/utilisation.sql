@@ -1,13 +1,22 @@
 -- How busy is everyone?
 --
--- Hours against capacity, the last three full months in the data, people who are active today.
+-- Hours against capacity, in the last three full months in the data, of people who are active today.
 -- Capacity is the weekly hours for each Monday to Friday since the person was added; holidays count as working days.
-WITH period AS (
+-- Time entries that were deleted in Harvest are left out.
+WITH present AS (
+    SELECT *
+    FROM time_entries AS entry
+    WHERE NOT EXISTS (
+        FROM deleted_records AS gone
+        WHERE gone.stream = 'time_entries' AND gone.record_id = entry.id AND gone.is_deleted
+    )
+),
+period AS (
     -- [first_day, end_day); entries that were made for a day to come do not count as data
     SELECT
         date_trunc('month', least(max(spent_date), max(created_at)::DATE) + 1)::DATE AS end_day,
         (end_day - INTERVAL 3 MONTH)::DATE                                           AS first_day
-    FROM time_entries
+    FROM present
 ),
 weekdays AS (
     SELECT unnest(range(first_day, end_day, INTERVAL 1 DAY))::DATE AS day
@@ -23,7 +32,7 @@ capacity AS (
 ),
 worked AS (
     SELECT user_id, sum(hours) AS hours, sum(hours) FILTER (billable) AS billable_hours
-    FROM time_entries JOIN period ON spent_date >= first_day AND spent_date < end_day
+    FROM present JOIN period ON spent_date >= first_day AND spent_date < end_day
     GROUP BY user_id
 )
 SELECT
@@ -32,7 +41,10 @@ SELECT
     coalesce(worked.hours, 0)                                   AS hours,
     coalesce(worked.billable_hours, 0)                          AS billable_hours,
     100 * coalesce(worked.billable_hours, 0) / capacity.hours   AS billable_percent,
-    100 * coalesce(worked.hours, 0) / capacity.hours            AS worked_percent
+    100 * coalesce(worked.hours, 0) / capacity.hours            AS worked_percent,
+    period.first_day,
+    period.end_day - 1                                          AS last_day
 FROM capacity
+CROSS JOIN period
 LEFT JOIN worked ON worked.user_id = capacity.id
 ORDER BY billable_percent DESC, person

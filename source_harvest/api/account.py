@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from threading import Lock
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -15,18 +14,23 @@ from airbyte_cdk.models import FailureType
 from source_harvest.api.client import SIGNED_IN_USER, HarvestClient
 from source_harvest.api.error_handler import plain_errors
 from source_harvest.api.session import object_of
-from source_harvest.errors import HarvestError, Place, module_is_off, quote_unless_secret, redacted, schema_errors
+from source_harvest.errors import HarvestError, Place, config_error, quote_unless_secret, redacted, schema_errors
 
 # An error lists at most so many accounts, and so many characters of each name.
 LISTED = 20
 NAME_LENGTH = 60
 
+REJECTED_TOKEN = (
+    "Harvest rejected the personal access token (401): it is revoked or mistyped. "
+    "Create a new one at id.getharvest.com/developers and put it into the source's settings."
+)
+# Harvest's modules whose names are no plurals of their own.
+MODULE_NAMES = {"pto": "paid time off"}
 ACCOUNTS = Place("list of accounts", "everyone")
 COMPANY = Place("company", "Administrators")
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """A Harvest account that the credentials can access."""
 
     id: str
@@ -42,25 +46,20 @@ class HarvestAccount:
     def __init__(self, client: HarvestClient) -> None:
         self.client = client
         self._url = client.settings.api_url
-        self._connecting = Lock()
-        self._rejection_lock = Lock()
         self._rejection: HarvestError | None = None
-        self._is_confirmed = False
-
-    def close(self) -> None:
-        """Closes the client."""
-        self.client.close()
 
     def connect(self, *, confirm: bool = False) -> str:
         """Sends the ID of the configured account with all later requests, and returns it.
 
-        Asks Harvest only if the config has no account ID, or to `confirm` that the credentials can access it.
-        Raises a config `HarvestError` that lists the accounts that would work.
+        It is found once. Asks Harvest only if the config has no account ID, or to `confirm` that the credentials can
+        access it. Raises a config `HarvestError` that lists the accounts that would work.
         """
-        with self._connecting:
-            if confirm or self.client.account_id is None:
-                self.client.account_id = self._resolve(confirm=confirm)
-            return str(self.client.account_id)
+        return self.client.once("account ID", partial(self._connect, confirm=confirm))
+
+    def _connect(self, *, confirm: bool) -> str:
+        account_id = self._resolve(confirm=confirm)
+        self.client.use_account(account_id)
+        return account_id
 
     @contextmanager
     def explained(self, place: Place) -> Iterator[None]:
@@ -82,18 +81,20 @@ class HarvestAccount:
         if error.status in {401, 404} and (rejection := self._why_rejected(error)):
             return rejection.copy()
         if error.status in {403, 404} and place.module and self.is_off(place.module):
-            return module_is_off(place, str(error.said))
+            return config_error(
+                f"{error.said} to the request for {place.name}, because the module for "
+                f"{MODULE_NAMES.get(place.module, f'{place.module}s')} is switched off in this account. Switch it on "
+                "in Harvest under Settings, Modules, or deselect the stream."
+            )
         return error
 
     def _why_rejected(self, error: HarvestError) -> HarvestError | None:
         """The error if the credentials or the account are wrong, which is checked once; else None."""
-        with self._rejection_lock:
-            if self._rejection is None and not self._is_confirmed:
-                self._rejection = self._credentials_error()
-                self._is_confirmed = self._rejection is None
-            if self._rejection is None and error.status == 401:
-                self._rejection = error
-            return self._rejection
+        found = self.client.once("credentials error", self._credentials_error)
+        if found is None and error.status == 401:
+            found = self.client.once("rejected request", lambda: error)
+        self._rejection = self._rejection or found
+        return self._rejection
 
     def is_off(self, module: str) -> bool:
         """Whether the module is switched off. False if unknown: only administrators may read the company."""
@@ -102,45 +103,33 @@ class HarvestAccount:
         return False
 
     def company(self) -> Mapping[str, Any]:
-        """The account's company; empty unless the user is an administrator.
-
-        Raises `HarvestError`.
-        """
+        """The account's company; empty unless the user is an administrator. Raises `HarvestError`."""
         return self.client.once("company", self._ask_for_company)
 
     def _ask_for_company(self) -> Mapping[str, Any]:
         try:
-            company = self.client.get_once(f"{self._url}/company", COMPANY)
+            return self.client.get_once(f"{self._url}/company", COMPANY)
         except HarvestError as error:
             if error.status != 403:
                 raise
             return {}
-        return company
 
     def user(self, place: Place = SIGNED_IN_USER) -> Mapping[str, Any]:
-        """The signed-in user, requested once per command.
-
-        Raises `HarvestError`.
-        """
+        """The signed-in user, requested once per command. Raises `HarvestError`."""
         return self.client.get_once(f"{self._url}/users/me", place, _expect_user)
 
-    def _resolve(self, *, confirm: bool = False) -> str:
+    def _resolve(self, *, confirm: bool) -> str:
         """The ID of the configured account. Raises as `connect` does."""
         wanted = self.client.settings.account
         if wanted and wanted.isdigit() and not confirm:
             return wanted
         accounts = self._reachable()
-        subdomains: list[str | None] = []
-        if not wanted:
-            matching = accounts
-        elif wanted.isdigit():
-            matching = [account for account in accounts if account.id == wanted]
-        else:
-            subdomains = [self._subdomain(account) for account in accounts]
-            matching = [account for account, found in zip(accounts, subdomains, strict=True) if found == wanted]
+        by_subdomain = wanted is not None and not wanted.isdigit()
+        names = [self._subdomain(account) if by_subdomain else account.id for account in accounts]
+        matching = [account.id for account, name in zip(accounts, names, strict=True) if wanted in {None, name}]
         if len(matching) != 1:
-            raise _no_such_account(wanted, accounts, may_ask=None not in subdomains)
-        return matching[0].id
+            raise _no_such_account(wanted, accounts, may_ask=None not in names)
+        return matching[0]
 
     def _credentials_error(self) -> HarvestError | None:
         """The error if the credentials or the account are the reason for a 401 or 404; else None."""
@@ -172,22 +161,15 @@ class HarvestAccount:
                 f"{self.client.settings.identity_url}/api/v2/accounts", ACCOUNTS, read=_parse_accounts
             )
         except HarvestError as error:
-            is_bad_token = error.status == 401 and not self.client.settings.uses_oauth
-            raise _rejected_token() if is_bad_token else error from error
+            if error.status != 401 or self.client.settings.uses_oauth:
+                raise
+            raise HarvestError(REJECTED_TOKEN, FailureType.config_error, status=401) from error
         return found
 
 
 def _parse_accounts(response: requests.Response) -> list[Account]:
     entries = [entry for entry in object_of(response)["accounts"] if entry["product"] == "harvest"]
     return [Account(id=f"{entry['id']:d}", name=redacted(str(entry.get("name")), NAME_LENGTH)) for entry in entries]
-
-
-def _rejected_token() -> HarvestError:
-    message = (
-        "Harvest rejected the personal access token (401): it is revoked or mistyped. "
-        "Create a new one at id.getharvest.com/developers and put it into the source's settings."
-    )
-    return HarvestError(message, FailureType.config_error, status=401)
 
 
 def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bool) -> HarvestError:

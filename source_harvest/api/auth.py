@@ -20,6 +20,7 @@ from typing_extensions import override
 from source_harvest.api.error_handler import HarvestErrorHandler, plain_errors
 from source_harvest.api.logs import quiet
 from source_harvest.api.no_answer import NoAnswerLimit
+from source_harvest.api.request_slots import RequestSlots
 from source_harvest.api.session import JsonSession, object_of
 from source_harvest.config import Config, Settings
 from source_harvest.errors import HarvestError, Place, config_error, quote_unless_secret, schema_errors
@@ -37,11 +38,13 @@ Ask = Callable[[], requests.Response]
 """Sends a request once."""
 
 ACCESS_TOKEN = Place("access token", "everyone")
+REJECTED_AGAIN = (
+    "Harvest rejected the access token (401), and renewing it did not help. "
+    "Authenticate again in the source's settings."
+)
 
 
-def authenticator(
-    settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit | None = None
-) -> AuthBase:
+def authenticator(settings: Settings, config: Config, headers: Mapping[str, Any], no_answer: NoAnswerLimit) -> AuthBase:
     """The authenticator that all requests of a command share.
 
     Raises a config `HarvestError` if `token_expiry_date` is not a date.
@@ -63,7 +66,7 @@ def authenticator(
         raise config_error(
             f'The config field "credentials.token_expiry_date" is {held}. It must be what the connector left there.'
         ) from None
-    oauth.no_answer = no_answer or oauth.no_answer
+    oauth.no_answer = no_answer
     return oauth
 
 
@@ -75,8 +78,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     After Harvest rejected an access token, a single request tries the new one before all others use it.
     """
 
-    no_answer = NoAnswerLimit()
-
+    no_answer: NoAnswerLimit
     _is_untried = False
     """Whether the access token replaced a rejected one, and Harvest has not accepted it yet."""
     _failure: HarvestError | None = None
@@ -88,8 +90,8 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
         Raises `HarvestError`.
         """
-        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, uses_oauth=False, no_answer=self.no_answer)
-        session = JsonSession(no_answer=self.no_answer)
+        handler = HarvestErrorHandler(ACCESS_TOKEN, _expect_tokens, self.no_answer)
+        session = JsonSession(RequestSlots(1), self.no_answer)
         # No DEBUG lines: they would show the secrets in the body.
         client = HttpClient("access token", quiet(logging.getLogger("airbyte"), logging.INFO), handler, session=session)
         try:
@@ -109,10 +111,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
 
     @override
     def refresh_access_token(self) -> Any:
-        """The new access token, its expiry, and the next refresh token.
-
-        Raises `HarvestError`.
-        """
+        """The new access token, its expiry, and the next refresh token. Raises `HarvestError`."""
         if self._failure and time.monotonic() < self._failed_until:
             raise self._failure.copy()
         try:
@@ -129,8 +128,8 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
     ) -> requests.Response:
         """Sends a request with the access token, which is refreshed if Harvest rejects it.
 
-        Returns a 401 only if Harvest rejects a new token too. Calls `before_another` before the request is sent again.
-        Raises `HarvestError`.
+        Calls `before_another` before the request is sent again.
+        Raises `HarvestError`: a config error if Harvest rejects a new token too.
         """
         self(request)
         rejected = None
@@ -148,9 +147,11 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
                 if rejected:
                     before_another()
                 response = self._try_token(ask)
-                if response.status_code != 401 or self._is_untried:
+                if response.status_code != 401:
                     return response
                 response.close()
+                if self._is_untried:
+                    raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
                 rejected = request.headers["Authorization"]
 
     def _replace_token(self) -> None:

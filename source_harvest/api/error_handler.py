@@ -11,9 +11,9 @@ from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorR
 from airbyte_cdk.utils import AirbyteTracedException
 from typing_extensions import override
 
-from source_harvest.api.error_rules import NOT_ANSWERED, RETRIED, UNANSWERED, rule_for
+from source_harvest.api.error_rules import NOT_ANSWERED, RETRIED, UNANSWERED, Rule, rule_for
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.quoting import quote
+from source_harvest.api.session import quote
 from source_harvest.errors import (
     REASON_LENGTH,
     UNDOCUMENTED,
@@ -32,43 +32,31 @@ TRIES = 6
 JITTER = 0.5
 
 
-def not_answered(place: Place, reason: str) -> HarvestError:
-    """The error of a request without a complete response."""
-    message = f"Harvest's {place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {NOT_ANSWERED.advice}"
-    return HarvestError(message, NOT_ANSWERED.failure_type)
-
-
-def _rejected_new_token() -> HarvestError:
-    message = (
-        "Harvest rejected the access token (401), and renewing it did not help. "
-        "Authenticate again in the source's settings."
-    )
-    return HarvestError(message, FailureType.config_error, status=401)
+def not_read(place: Place, reason: str, rule: Rule = NOT_ANSWERED) -> HarvestError:
+    """The error of a request that failed for a passing reason; by default, because no complete response came."""
+    message = f"Harvest's {place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {rule.advice}"
+    return HarvestError(message, rule.failure_type)
 
 
 class HarvestErrorHandler(ErrorHandler):
     """Decides for the CDK's HTTP client what follows from a response.
 
     Transient errors are retried, and so are successes that `understand` rejects. All other failures raise a
-    `HarvestError`, unless the place's `nothing_there` names their status. With `uses_oauth`, a 401 says that the new
-    access token was rejected too.
+    `HarvestError`, unless the place's `nothing_there` names their status.
     """
 
     def __init__(
         self,
         place: Place,
         understand: Callable[[requests.Response], object],
-        *,
-        uses_oauth: bool,
+        no_answer: NoAnswerLimit,
         tries: int = TRIES,
-        no_answer: NoAnswerLimit | None = None,
     ) -> None:
         """`understand` raises `ValueError`, `KeyError` and the like if a successful response is not as documented."""
         self._place = place
         self._understand = understand
-        self._uses_oauth = uses_oauth
         self._tries = tries
-        self._no_answer = no_answer or NoAnswerLimit()
+        self._no_answer = no_answer
 
     @property
     @override
@@ -93,14 +81,12 @@ class HarvestErrorHandler(ErrorHandler):
             return self._without_answer(response)
         if response.status_code == 200:
             return self._success(response)
-        if response.status_code == 401 and self._uses_oauth:
-            raise _rejected_new_token()
         if response.status_code in self._place.nothing_there:
             return ErrorResolution(ResponseAction.IGNORE)
         said = f"Harvest answered {response.status_code} ({quote(response)})"
         rule = rule_for(response.status_code)
-        if rule.action is ResponseAction.RETRY:
-            return self._retry(said)
+        if rule.failure_type is FailureType.transient_error:
+            return _retry(not_read(self._place, said, rule))
         advice = rule.advice.format(name=self._place.name, readable_by=self._place.readable_by)
         message = f"{said} to the request for {self._place.name}. {advice}"
         raise HarvestError(message, rule.failure_type, response.status_code, said)
@@ -110,26 +96,21 @@ class HarvestErrorHandler(ErrorHandler):
             self._understand(response)
         except UNDOCUMENTED as error:
             response.close()
-            return _retry_with(FailureType.system_error, not_as_documented(self._place, error))
+            return _retry(not_as_documented(self._place, error))
         return ErrorResolution(ResponseAction.SUCCESS)
 
     def _without_answer(self, error: Exception | None) -> ErrorResolution:
-        reason = f"no whole answer came ({type(error).__name__}: {error})"
-        if not isinstance(error, UNANSWERED):
-            return self._retry(reason)
-        failure = not_answered(self._place, reason)
-        self._no_answer.note(failure)
-        return _retry_with(failure.failure_type, str(failure))
-
-    def _retry(self, reason: str) -> ErrorResolution:
-        message = f"Harvest's {self._place.name} could not be read: {redacted(reason, REASON_LENGTH)}. {RETRIED.advice}"
-        return _retry_with(RETRIED.failure_type, message)
+        rule = NOT_ANSWERED if isinstance(error, UNANSWERED) else RETRIED
+        failure = not_read(self._place, f"no whole answer came ({type(error).__name__}: {error})", rule)
+        if rule is NOT_ANSWERED:
+            self._no_answer.note(failure)
+        return _retry(failure)
 
 
-def _retry_with(failure_type: FailureType, message: str) -> ErrorResolution:
+def _retry(failure: HarvestError) -> ErrorResolution:
     # The CDK's backoff is the same for all threads; this keeps them from retrying all at once.
     time.sleep(random.uniform(0, JITTER))  # noqa: S311 - not a secret
-    return ErrorResolution(ResponseAction.RETRY, failure_type, message)
+    return ErrorResolution(ResponseAction.RETRY, failure.failure_type, str(failure))
 
 
 @contextmanager

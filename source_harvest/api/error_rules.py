@@ -1,57 +1,40 @@
 """What the connector does for each status of a response, and what the error advises."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What follows from a failed response. The error ends with `advice`, after what Harvest said."""
 
-    action: ResponseAction
     failure_type: FailureType
+    """Where it is transient, the request is tried again."""
     advice: str
 
 
-RULES = {
-    401: Rule(
-        ResponseAction.FAIL,
-        FailureType.config_error,
-        "Check the credentials and the account ID in the source's settings.",
-    ),
-    403: Rule(
-        ResponseAction.FAIL,
-        FailureType.config_error,
-        "The Harvest user behind these credentials may not read {name}, which is open to {readable_by}. "
-        "Give that user the role in Harvest, use another user's credentials, or deselect the stream.",
-    ),
-    402: Rule(
-        ResponseAction.FAIL,
-        FailureType.config_error,
-        "Harvest's plan for the account may not include {name}, or a payment is due. Ask the account's owner.",
-    ),
-    404: Rule(
-        ResponseAction.FAIL,
-        FailureType.config_error,
-        "Either the account ID in the source's settings is not one that these credentials reach, "
-        "or the module that holds {name} is switched off in Harvest.",
-    ),
+# What the user can change, by status.
+ADVICE = {
+    401: "Check the credentials and the account ID in the source's settings.",
+    403: "The Harvest user behind these credentials may not read {name}, which is open to {readable_by}. "
+    "Give that user the role in Harvest, use another user's credentials, or deselect the stream.",
+    402: "Harvest's plan for the account may not include {name}, or a payment is due. Ask the account's owner.",
+    404: "Either the account ID in the source's settings is not one that these credentials reach, "
+    "or the module that holds {name} is switched off in Harvest.",
 }
-REDIRECTED = Rule(
-    ResponseAction.FAIL,
-    FailureType.config_error,
-    "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings.",
+REDIRECTED = (
+    "The connector follows no redirect with your credentials. Check api_url and identity_url in the source's settings."
+)
+REFUSED = Rule(
+    FailureType.system_error,
+    "The connector asked something that Harvest does not take; please report this message.",
 )
 RETRIED = Rule(
-    ResponseAction.RETRY,
     FailureType.transient_error,
     "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again.",
 )
 NOT_ANSWERED = Rule(
-    ResponseAction.RETRY,
     FailureType.transient_error,
     "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
     "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page.",
@@ -59,17 +42,10 @@ NOT_ANSWERED = Rule(
 # Raised if no complete response came; other exceptions are about the response.
 UNANSWERED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
-REFUSED = Rule(
-    ResponseAction.FAIL,
-    FailureType.system_error,
-    "The connector asked something that Harvest does not take; please report this message.",
-)
-
 
 def rule_for(status: int) -> Rule:
     """The rule for the status of a failed response."""
     if status >= 500 or status in {408, 429}:
         return RETRIED
-    if 300 <= status < 400:
-        return REDIRECTED
-    return RULES.get(status, REFUSED)
+    advice = REDIRECTED if 300 <= status < 400 else ADVICE.get(status)
+    return Rule(FailureType.config_error, advice) if advice else REFUSED

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from threading import Lock
 from typing import Any, ClassVar, Protocol
 
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_harvest.address import is_same_origin
 from source_harvest.api.account import HarvestAccount
+from source_harvest.api.address import is_same_origin
 from source_harvest.api.auth import REQUEST_KWARGS
 from source_harvest.api.delivered_rows import DeliveredRows
-from source_harvest.api.page_size import PageSize, Paging
+from source_harvest.api.page_size import PageSize
 from source_harvest.api.pages import Page, PageCounter, Row
-from source_harvest.api.quoting import quote
-from source_harvest.api.session import JsonResponse
+from source_harvest.api.session import json_response, quote
 from source_harvest.errors import GoneMidwayError, HarvestError, Place, TriesUsedUpError, schema_errors
 
 logger = logging.getLogger("airbyte")
@@ -25,7 +24,7 @@ logger = logging.getLogger("airbyte")
 # Tries of a smaller page near the position where a larger one failed.
 TRIES_OF_SMALLER = 2
 
-FILTERS = ("updated_since", "from", "to")
+FILTERS = ("updated_since", "from", "to", "include_fixed_fee")
 
 # The most readings of a list that changes while it is read.
 READINGS = 3
@@ -34,7 +33,6 @@ Slice = Mapping[str, Any]
 """Which pages to read: query filters, and the parent id for a child list."""
 Token = Mapping[str, Any] | None
 """The address of the next page, under "url"; None for the first page."""
-Params = MutableMapping[str, Any]
 
 
 def _ignore() -> None:
@@ -55,44 +53,32 @@ class PagedList(Protocol):
     @property
     def name(self) -> str:
         """The stream's name."""
-        ...
 
     @property
     def place(self) -> Place:
         """What error messages call the list."""
-        ...
 
     @property
     def list_key(self) -> str | None:
         """The key of the rows in a response; None if the response is a single record."""
-        ...
-
-    @property
-    def url_base(self) -> str:
-        """The API's address, with a trailing slash."""
-        ...
 
     def first_path(self, stream_slice: Slice) -> str:
-        """The path of the first page, relative to `url_base`."""
-        ...
+        """The path of the first page, below the API's address."""
 
-    def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Params:
+    def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Mapping[str, Any]:
         """The query of the first page; empty for later pages, whose address has one."""
-        ...
 
     def page_of(self, response: requests.Response) -> Page:
         """The page in a successful response.
 
         Raises `ValueError` if it is none.
         """
-        ...
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
         """Whether to request the list again after `status` said, for the `times`-th time, that it has no rows.
 
         Raises `HarvestError`.
         """
-        ...
 
 
 class ListReader:
@@ -104,6 +90,7 @@ class ListReader:
         self._lock = Lock()
         self.requests = 0
         self._client = account.client
+        self._api_url = account.client.settings.api_url
         self._http_client = account.client.http_client(of.place, self.read_page)
         self._trial_client = account.client.http_client(of.place, self.read_page, TRIES_OF_SMALLER)
         self._page_size = account.client.once(("page size", of.place.name), PageSize)
@@ -119,13 +106,10 @@ class ListReader:
             self.requests += 1
 
     def probe(self, place: Place, stream_slice: Slice) -> None:
-        """Requests a single row, to check that the list can be read. Errors name `place`.
-
-        Raises `HarvestError`.
-        """
+        """Requests a single row, to check that the list can be read. Errors name `place`. Raises `HarvestError`."""
         with self._account.explained(place):
-            path = self._list.first_path(stream_slice)
-            url = f"{self._list.url_base}{path}{'?per_page=1' if self._list.list_key else ''}"
+            query = "?per_page=1" if self._list.list_key else ""
+            url = f"{self._api_url}/{self._list.first_path(stream_slice)}{query}"
             self._client.get_once(url, place, self.read_page)
 
     def complete_pages(
@@ -144,9 +128,7 @@ class ListReader:
                 self._list.identity, counter, is_filtered=any(stream_slice.get(name) for name in FILTERS)
             )
             try:
-                for page in self.pages(stream_slice):
-                    counter.add(page)
-                    yield page
+                yield from self._pages(stream_slice, counter)
             except SmallerPagesError:
                 continue
             except GoneMidwayError:
@@ -166,10 +148,7 @@ class ListReader:
         logger.warning("%s: %s", self._list.name, counter)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
-        """As `complete_pages`, but no row comes twice.
-
-        Raises `HarvestError`.
-        """
+        """As `complete_pages`, but no row comes twice. Raises `HarvestError`."""
         delivered = self.delivered_rows()
         for page in self.complete_pages(stream_slice, in_doubt):
             page.rows[:] = delivered.new(page.rows)
@@ -179,15 +158,15 @@ class ListReader:
         """An empty set of delivered rows for this list."""
         return DeliveredRows(self._list.identity)
 
-    def pages(self, stream_slice: Slice) -> Iterator[Page]:
+    def _pages(self, stream_slice: Slice, counter: PageCounter) -> Iterator[Page]:
         """The pages of a list, first to last; none after a status of `nothing_there`, unless `asks_again`.
 
         Raises `HarvestError`, or `SmallerPagesError` if the list must be read again.
         """
-        token, paging, size, refusals = None, Paging(), self._page_size.entries, 0
+        token, size, refusals = None, self._page_size.entries, 0
         while True:
-            request, response = self._fetch(stream_slice, token, paging.entries, size)
-            if not isinstance(response, JsonResponse) or not response.ok:
+            request, response = self._fetch(stream_slice, token, counter.entries, size)
+            if not response.ok:
                 if token:
                     raise self._gone_midway(response)
                 logger.debug("No rows at %s", request.url)
@@ -196,9 +175,9 @@ class ListReader:
                     continue
                 return
             with response:
-                page: Page = response.meaning
+                page: Page = json_response(response).meaning
                 with schema_errors(self._list.place):
-                    paging.add(page)
+                    counter.add(page)
                 yield page
                 page.rows.clear()  # frees its memory before the next page is read
             if page.next_url is None:
@@ -215,7 +194,7 @@ class ListReader:
         self.count_request()
         filters = tuple(stream_slice.get(name) for name in FILTERS)
         client = self._trial_client if self._page_size.is_on_trial(filters, before) else self._http_client
-        url = token["url"] if token else f"{self._list.url_base}{self._list.first_path(stream_slice)}"
+        url = token["url"] if token else f"{self._api_url}/{self._list.first_path(stream_slice)}"
         params = self._list.request_params(None, stream_slice, token)
         try:
             with self._account.explained(self._list.place):
@@ -239,7 +218,7 @@ class ListReader:
         Raises `ValueError` if it is none, or if its next page is on another host: only Harvest gets the credentials.
         """
         page = self._list.page_of(response)
-        if page.next_url is not None and not is_same_origin(page.next_url, self._list.url_base):
+        if page.next_url is not None and not is_same_origin(page.next_url, self._api_url):
             raise ValueError("its next page is on another host, which is not given your credentials")
         return page
 

@@ -31,6 +31,13 @@ class _LastRequest:
     """Why no response came; None if there was no such failure."""
 
 
+class _Thread(local):
+    """What belongs to one thread."""
+
+    def __init__(self) -> None:
+        self.last = _LastRequest()
+
+
 class NoAnswerLimit:
     """The seconds that may pass without any response while requests are running or wait for a retry.
 
@@ -44,7 +51,7 @@ class NoAnswerLimit:
         self._running = 0
         self._since: float | None = None
         """Since when no response came, by the monotonic clock; None if none is awaited."""
-        self._thread = local()
+        self._thread = _Thread()
 
     @property
     def is_over(self) -> bool:
@@ -55,7 +62,7 @@ class NoAnswerLimit:
     @contextmanager
     def awaiting(self, address: str) -> Iterator[None]:
         """Wraps one request to that address, until its response is complete."""
-        self._last_request.address = address.partition("?")[0]
+        self._thread.last.address = address.partition("?")[0]
         with self._lock:
             self._running += 1
             self._since = self._since or time.monotonic()
@@ -71,7 +78,7 @@ class NoAnswerLimit:
 
     def note(self, failure: Exception) -> None:
         """Records why this thread's last request got no response. Raises that failure once the limit is over."""
-        self._last_request.failure = failure
+        self._thread.last.failure = failure
         if self.is_over:
             raise failure
 
@@ -96,10 +103,3 @@ class NoAnswerLimit:
             future.set_result(ask())
         except BaseException as error:  # noqa: BLE001 - raised by `wait_for`
             future.set_exception(error)
-
-    @property
-    def _last_request(self) -> _LastRequest:
-        if not hasattr(self._thread, "last"):
-            self._thread.last = _LastRequest()
-        last: _LastRequest = self._thread.last
-        return last

@@ -1,4 +1,4 @@
-"""A page of a list, and a counter that tells whether the pages of a list are complete."""
+"""A page of a list, and a counter that tells whether the pages of a list end, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from source_harvest.api.timestamps import sent_at, timestamp
 
 # Without a `Date` header the local clock is used, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)
+
+# A list may grow while it is read: so many pages that bring nothing new, or exceed the total, are accepted.
+SPARE_PAGES = 20
+
+# The most pages of a list without a total.
+MOST_PAGES = 10_000
 
 __all__ = ["Page", "PageCounter", "Row"]
 
@@ -86,7 +92,7 @@ def checked_rows(rows: Any, list_key: str, identified_by: tuple[str, ...]) -> li
 
 
 class PageCounter:
-    """Counts the entries of a list page by page, to tell whether a reading missed some.
+    """Counts the entries of one reading of a list page by page, to tell whether it ends and whether it missed some.
 
     A row that is deleted meanwhile moves another to a page that was read before. The last page's total lacks the
     deleted row, so it may match; the first page's does not. A row that comes in meanwhile may make up for a missed one,
@@ -105,14 +111,20 @@ class PageCounter:
         self._column = "updated_at" if is_filtered else "created_at"
         self._began_at: str | None = None
         self._totals: list[int] = []
+        self.entries = 0
+        """How many came so far, also those that came twice."""
         self._pages = 0
+        self._spare_pages = 0
+        self._last: list[int] = []
+        self._addresses: set[str] = set()
         self._has_newcomers = False
         self._has_others = False
         self._is_linked = True
 
     def add(self, page: Page) -> None:
-        """Counts the next page."""
+        """Counts the next page. Raises `ValueError` if the pages do not end."""
         self._pages += 1
+        self.entries += len(page.rows)
         self._is_linked &= page.is_linked
         ids = [hash(self._identity(row)) for row in page.rows]
         if self._began_at is None:
@@ -127,6 +139,24 @@ class PageCounter:
             self.ids.add(id_)
         if page.entries is not None:
             self._totals.append(page.entries)
+        self._expect_end(page, is_new=bool(ids) and ids != self._last)
+        self._last = ids
+
+    def _expect_end(self, page: Page, *, is_new: bool) -> None:
+        """`is_new`: the page has entries, and others than the page before."""
+        announced = self._totals[0] if self._totals else None
+        if (announced is not None and self.entries > announced) or not is_new:
+            self._spare_pages += 1
+        if page.next_url is None:
+            return
+        if page.next_url in self._addresses:
+            raise ValueError("its pages lead round in a circle")
+        self._addresses.add(page.next_url)
+        if self._spare_pages > SPARE_PAGES or (announced is None and self._pages >= MOST_PAGES):
+            said = "no number was" if announced is None else f"{announced} were"
+            raise ValueError(
+                f"its pages do not end: {self.entries} entries came on {self._pages} pages, and {said} announced"
+            )
 
     def _is_newcomer(self, row: Row) -> bool:
         return str(row.get(self._column) or "") >= (self._began_at or "")

@@ -3,11 +3,11 @@
 import logging
 import math
 import time
+from collections import deque
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from threading import Lock, local
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,15 +21,11 @@ from source_harvest.api.session import JsonSession
 
 logger = logging.getLogger("airbyte")
 
-# Harvest allows 100 requests in 15 seconds, and 100 reports in 15 minutes. Ours are longer, as no two clocks agree.
+# Harvest allows 100 requests in 15 seconds, and 100 reports in 15 minutes, by its own clock and from when they arrive.
+# Ours are longer, as no two clocks agree and one request takes longer to arrive than another.
 REQUESTS = 100
-WINDOW = timedelta(seconds=15.25)
+WINDOW = timedelta(seconds=15.5)
 REPORTS_WINDOW = timedelta(minutes=15, seconds=5)
-
-# How long a request may take to arrive at Harvest, where its window starts. Once answered, a request's window starts no
-# later than the response.
-SLACK = timedelta(seconds=0.75)
-REPORTS_SLACK = timedelta(seconds=5)
 
 # The wait after a 429 without a usable Retry-After: Harvest's whole window.
 DEFAULT_WAIT = timedelta(seconds=15)
@@ -42,45 +38,37 @@ LONGEST_WAIT = timedelta(hours=1)
 LOG_INTERVAL = timedelta(seconds=60).total_seconds()
 
 
-@dataclass
-class Turn:
-    """One request that was sent."""
-
-    over_at: float
-    """When its window ends, by the monotonic clock."""
-
-
 class RateLimit:
     """One of Harvest's rate limits, shared by all threads.
 
     The CDK's own policies are not used: each starts a thread that never ends.
     """
 
-    def __init__(self, name: str, allowed: int, window: timedelta, slack: timedelta, default_wait: timedelta) -> None:
+    def __init__(self, name: str, allowed: int, window: timedelta, default_wait: timedelta) -> None:
         """At most `allowed` requests are sent in any period as long as `window`."""
         self._name = name
         self.allowed = allowed
         self._window = window.total_seconds()
-        self._slack = slack.total_seconds()
         self._default_wait = default_wait.total_seconds()
         self._lock = Lock()
-        self._turns: list[Turn] = []
+        self._sent: deque[float] = deque(maxlen=allowed)
+        """When the last requests were sent, by the monotonic clock."""
         self._paused_until = 0.0
         self._logged_at = time.monotonic()
 
     def wait(self, slots: RequestSlots) -> None:
-        """Waits until a request may be sent. Another thread may still send one first.
-
-        Raises `SyncAbortedError`.
-        """
+        """Waits until a request may be sent. Another thread may still send one first. Raises `SyncAbortedError`."""
         while (seconds := self._seconds_to_wait()) > 0:
             slots.nap(min(seconds, LOG_INTERVAL))
 
-    def take(self) -> Turn | None:
-        """Counts a request that is sent now; None if none may be sent."""
+    def take(self) -> bool:
+        """Counts a request that is sent now; false if none may be sent."""
         with self._lock:
             now = time.monotonic()
-            return None if self._free_at(now) > now else self._counted(now)
+            may_send = self._free_at() <= now
+            if may_send:
+                self._sent.append(now)
+            return may_send
 
     def count(self, slots: RequestSlots) -> None:
         """Counts a request that is sent now. Waits first if the window is short; reports do not wait.
@@ -90,37 +78,27 @@ class RateLimit:
         if self._window <= WINDOW.total_seconds():
             self.wait(slots)
         with self._lock:
-            self._counted(time.monotonic())
-
-    def _counted(self, now: float) -> Turn:
-        turn = Turn(now + self._window + self._slack)
-        self._turns.append(turn)
-        return turn
+            self._sent.append(time.monotonic())
 
     def minutes_for(self, requests: int) -> int:
         """The minutes that so many requests take at least."""
         windows = max(0, math.ceil(requests / self.allowed) - 1)
         return math.ceil(windows * self._window / 60)
 
-    def answered(self, turn: Turn) -> None:
-        """Ends the turn's window no later than one window from now: its request was answered, so it has arrived."""
-        turn.over_at = min(turn.over_at, time.monotonic() + self._window)
-
     def _seconds_to_wait(self) -> float:
         """Seconds until a request may be sent; 0 or less if one may be sent now."""
         with self._lock:
             now = time.monotonic()
-            seconds = self._free_at(now) - now
+            seconds = self._free_at() - now
             if seconds > 0 and now - self._logged_at >= LOG_INTERVAL:
                 self._logged_at = now
                 logger.info("Waiting %.0f s for Harvest's %s", seconds, self._name)
             return seconds
 
-    def _free_at(self, now: float) -> float:
+    def _free_at(self) -> float:
         """When a request may be sent, by the monotonic clock."""
-        self._turns = [turn for turn in self._turns if turn.over_at > now]
-        free_at = min(turn.over_at for turn in self._turns) if len(self._turns) >= self.allowed else now
-        return max(self._paused_until, free_at)
+        is_used_up = len(self._sent) == self.allowed
+        return max(self._paused_until, self._sent[0] + self._window if is_used_up else 0.0)
 
     def refuse(self, response: requests.Response) -> None:
         """Takes in a 429: no request is sent before its Retry-After is over."""
@@ -174,17 +152,12 @@ class HarvestSession(JsonSession):
     So a 429 is never an error, and does not count as a retry.
     """
 
-    def __init__(
-        self, share: float, slots: RequestSlots, connections: int, no_answer: NoAnswerLimit | None = None
-    ) -> None:
+    def __init__(self, share: float, slots: RequestSlots, no_answer: NoAnswerLimit) -> None:
         """`share` is the part of Harvest's limits to use, above 0 and up to 1. Waits end when `slots` is closed."""
-        super().__init__(connections, slots, no_answer)
-        self._slots = slots
-        self._thread = local()
-        self._succeeded_at = -math.inf
-        self._general = RateLimit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, SLACK, DEFAULT_WAIT)
+        super().__init__(slots, no_answer)
+        self._general = RateLimit("limit of 100 requests in 15 seconds", allowed(share), WINDOW, DEFAULT_WAIT)
         self.reports = RateLimit(
-            "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_SLACK, REPORTS_DEFAULT_WAIT
+            "limit of 100 reports in 15 minutes", allowed(share), REPORTS_WINDOW, REPORTS_DEFAULT_WAIT
         )
 
     def limit_for(self, request: requests.PreparedRequest) -> RateLimit:
@@ -200,14 +173,11 @@ class HarvestSession(JsonSession):
             # A report holds a slot only while it is sent, as its wait of minutes would keep others out. While it waited
             # for the slot, another thread may have used up the limit.
             with self._slots.slot() if limit is self.reports else nullcontext():
-                turn = limit.take()
-                if turn is None:
+                if not limit.take():
                     continue
-                self._thread.began = time.monotonic()
                 response = super().send(request, **kwargs)
-                limit.answered(turn)
                 if response.status_code != 429:
-                    return self._note_success(response)
+                    return response
                 limit.refuse(response)
 
     @override
@@ -216,13 +186,3 @@ class HarvestSession(JsonSession):
         if not isinstance(self.auth, HarvestOAuth):
             return ask()
         return self.auth.answer(request, ask, partial(self.limit_for(request).count, self._slots))
-
-    def _note_success(self, response: requests.Response) -> requests.Response:
-        if response.status_code == 200:
-            self._succeeded_at = time.monotonic()
-        return response
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether a request succeeded since this thread sent its last one, which failed."""
-        return self._succeeded_at >= float(self._thread.began)

@@ -1,6 +1,5 @@
 """Semaphores that limit how many threads read at once, limits on their memory, and a flag that aborts them."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from threading import BoundedSemaphore, Event
 
@@ -28,6 +27,7 @@ class RequestSlots:
     """Lets at most `width` threads read at once, until it is closed for good."""
 
     def __init__(self, width: int) -> None:
+        self.width = width
         self._slots = BoundedSemaphore(width)
         self._long_slots = BoundedSemaphore(LONG_SLOTS)
         self._closed = Event()
@@ -37,10 +37,7 @@ class RequestSlots:
         """For bodies whose rows are being delivered."""
 
     def slot(self) -> AbstractContextManager[object]:
-        """Waits for a slot; leaving the `with` block releases it.
-
-        Raises `SyncAbortedError`.
-        """
+        """Waits for a slot; leaving the `with` block releases it. Raises `SyncAbortedError`."""
         return self._held(self._slots)
 
     def long_slot(self) -> AbstractContextManager[object]:
@@ -48,17 +45,12 @@ class RequestSlots:
         return self._held(self._long_slots)
 
     def _held(self, semaphore: BoundedSemaphore) -> AbstractContextManager[object]:
-        held = ExitStack()
-        held.callback(self._acquire(semaphore))
-        return held
-
-    def _acquire(self, semaphore: BoundedSemaphore) -> Callable[[], None]:
         while not semaphore.acquire(timeout=1):
             self.check()
-        if self._closed.is_set():
-            semaphore.release()
-            raise SyncAbortedError
-        return semaphore.release
+        with ExitStack() as held:
+            held.callback(semaphore.release)
+            self.check()
+            return held.pop_all()
 
     def check(self) -> None:
         """Raises `SyncAbortedError` once closed."""
@@ -66,18 +58,12 @@ class RequestSlots:
             raise SyncAbortedError
 
     def wait(self, event: Event) -> None:
-        """Waits for the event.
-
-        Raises `SyncAbortedError`.
-        """
+        """Waits for the event. Raises `SyncAbortedError`."""
         while not event.wait(timeout=1):
             self.check()
 
     def nap(self, seconds: float) -> None:
-        """Waits so many seconds.
-
-        Raises `SyncAbortedError` as soon as closed.
-        """
+        """Waits so many seconds. Raises `SyncAbortedError` as soon as closed."""
         if self._closed.wait(seconds):
             raise SyncAbortedError
 

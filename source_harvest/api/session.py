@@ -1,8 +1,6 @@
 """The HTTP session: each successful response is JSON, comes in time, and fits into memory."""
 
-import re
-from contextlib import ExitStack
-from functools import cached_property
+from contextlib import ExitStack, closing
 from typing import Any
 
 import orjson
@@ -17,9 +15,8 @@ from source_harvest.api.deadline import TimedConnection, TimedTlsConnection
 from source_harvest.api.json_text import parsed
 from source_harvest.api.memory import MemoryHold
 from source_harvest.api.no_answer import NoAnswerLimit
-from source_harvest.api.quoting import is_html
 from source_harvest.api.request_slots import RequestSlots
-from source_harvest.errors import MOST_QUOTED
+from source_harvest.errors import MOST_QUOTED, redacted
 
 # The largest body that is read, in bytes after decompression.
 LARGEST_BODY = 64_000_000
@@ -40,20 +37,12 @@ class JsonResponse(requests.Response):
         self._unpacked: MemoryHold | None = None
         self.awaited = ExitStack()
         """Closed when the body was read; the wait for the response ends then."""
+        self.body: Any = None
+        """The parsed body of a success, until the response is closed."""
         self.is_mended = False
         """Whether text in the body was replaced because UTF-8 cannot hold it."""
         self.meaning: Any = None
         """What the `Read` function of the request made of the body."""
-
-    @cached_property
-    def body(self) -> Any:
-        """The parsed body.
-
-        Raises `orjson.JSONDecodeError` if it is not JSON.
-        """
-        body, self.is_mended = parsed(self.content, self._charset)
-        self._content = b""  # frees the raw body
-        return body
 
     def receive(self, slots: RequestSlots) -> None:
         """Reads the body; that of a success is parsed too, as soon as there is room in memory.
@@ -64,24 +53,25 @@ class JsonResponse(requests.Response):
             with self.awaited:
                 self._content = self._first_chunk()
             return
-        with MemoryHold(slots.bodies) as held:
+        with closing(MemoryHold(slots.bodies)) as held:
             with self.awaited:
                 self._read(held)
             self._unpacked = MemoryHold(slots.unpacked)
             self._unpacked.take(held.size)
             try:
-                body_of(self)
+                self.body, self.is_mended = parsed(self.content, self.encoding)
             except orjson.JSONDecodeError as error:
                 kind = "an HTML page" if is_html(self) else "not JSON"
                 raise InvalidJSONError(f"the answer was {kind}", request=self.request) from error
+            self._content = b""  # frees the raw body
 
     @override
     def close(self) -> None:
         """Also frees the body, as an error may keep the response alive."""
-        self.meaning, self._content = None, b""
-        self.__dict__.pop("body", None)
+        self.meaning = self.body = None
+        self._content = b""
         if self._unpacked:
-            self._unpacked.give_back()
+            self._unpacked.close()
         self.awaited.close()
         super().close()
 
@@ -102,12 +92,6 @@ class JsonResponse(requests.Response):
                 self.close()
                 break
         return body[:PIECE]
-
-    @property
-    def _charset(self) -> str | None:
-        """The declared encoding."""
-        found = re.search(r"""charset\s*=\s*["']?([\w.:-]+)""", self.headers.get("content-type", ""), re.IGNORECASE)
-        return found[1] if found else None
 
 
 class JsonAdapter(HTTPAdapter):
@@ -135,16 +119,14 @@ def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedR
 class JsonSession(requests.Session):
     """A session whose successful responses are always JSON, without credentials unless its `auth` is set."""
 
-    def __init__(
-        self, connections: int = 1, slots: RequestSlots | None = None, no_answer: NoAnswerLimit | None = None
-    ) -> None:
-        """Keeps up to `connections` open. `slots` limits the memory of the bodies."""
+    def __init__(self, slots: RequestSlots, no_answer: NoAnswerLimit) -> None:
+        """Keeps a connection open for each of the `slots`, which also limit the memory of the bodies."""
         super().__init__()
         self.auth = _add_no_credentials
-        self._slots = slots or RequestSlots(connections)
-        self.no_answer = no_answer or NoAnswerLimit()
+        self._slots = slots
+        self._no_answer = no_answer
         for scheme in ("https://", "http://"):
-            self.mount(scheme, JsonAdapter(pool_maxsize=connections))
+            self.mount(scheme, JsonAdapter(pool_maxsize=slots.width))
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
@@ -157,9 +139,7 @@ class JsonSession(requests.Session):
         Raises `requests.exceptions.InvalidJSONError` if a success is not JSON: if returned, it would be logged whole.
         Raises `TooLargeError`, and `SyncAbortedError` once `slots` is closed.
         """
-        response = self.ask(request, **{**kwargs, "stream": True})
-        if not isinstance(response, JsonResponse):
-            raise TypeError(f"an answer is expected, not a {type(response).__name__}")
+        response = json_response(self.ask(request, **{**kwargs, "stream": True}))
         try:
             response.receive(self._slots)
         except BaseException:
@@ -170,29 +150,37 @@ class JsonSession(requests.Session):
     def ask(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Sends a request; the body of the response is not read yet."""
         with ExitStack() as awaited:
-            awaited.enter_context(self.no_answer.awaiting(str(request.url)))
-            response = super().send(request, **kwargs)
-            if isinstance(response, JsonResponse):
-                response.awaited = awaited.pop_all()
+            awaited.enter_context(self._no_answer.awaiting(str(request.url)))
+            response = json_response(super().send(request, **kwargs))
+            response.awaited = awaited.pop_all()
             return response
 
 
-def body_of(response: requests.Response) -> Any:
-    """The JSON body of a response that a `JsonAdapter` built.
-
-    Raises `orjson.JSONDecodeError` if it is not JSON.
-    """
+def json_response(response: requests.Response) -> JsonResponse:
+    """The response as what each response of a `JsonSession` is."""
     if not isinstance(response, JsonResponse):
         raise TypeError(f"an answer is expected, not a {type(response).__name__}")
-    return response.body
+    return response
 
 
 def object_of(response: requests.Response) -> dict[str, Any]:
-    """The JSON object in a successful response.
-
-    Raises `ValueError` if it is none.
-    """
-    body = body_of(response)
+    """The JSON object in a successful response. Raises `ValueError` if it is none."""
+    body = json_response(response).body
     if not isinstance(body, dict):
         raise ValueError(f"it is no object, but {'null' if body is None else type(body).__name__}")
     return body
+
+
+def is_html(response: requests.Response) -> bool:
+    """Whether a response is an HTML page, such as a proxy sends."""
+    return b"<html" in response.content[:500].lower()
+
+
+def quote(response: requests.Response) -> str:
+    """What Harvest said in a failed response, as one short line without secrets."""
+    try:
+        body = orjson.loads(response.content)
+        text = body.get("message") or body.get("error_description") or body.get("error")
+    except (orjson.JSONDecodeError, AttributeError):
+        text = "an HTML page" if is_html(response) else response.text
+    return redacted(str(text or "no message"), is_broken_off=len(response.content) >= MOST_QUOTED) or "no message"

@@ -55,28 +55,23 @@ class DateRange:
 ALL_DAYS = DateRange()
 
 
-def merged(ranges: Iterable[DateRange]) -> list[DateRange]:
-    """The same days in as few ranges as possible, sorted."""
-    found: list[DateRange] = []
-    for days in sorted(ranges, key=lambda days: days.first or date.min):
-        previous = found[-1] if found else None
-        if previous and (previous.last is None or (days.first or date.min) <= previous.last + DAY):
-            last = None if None in (previous.last, days.last) else max(previous.last or date.min, days.last or date.min)
-            found[-1] = DateRange(previous.first, last)
-        else:
-            found.append(days)
-    return found
-
-
 def missing(ranges: Iterable[DateRange]) -> list[DateRange]:
     """The days that are in none of the ranges, as sorted ranges."""
     gaps: list[DateRange] = []
-    rest: DateRange | None = DateRange()
-    for days in merged(ranges):
-        if rest and days.first and (rest.first or date.min) < days.first:
+    rest = ALL_DAYS
+    for days in sorted(ranges, key=lambda days: days.first or date.min):
+        if days.first and (rest.first or date.min) < days.first:
             gaps.append(rest.before(days.first))
-        rest = DateRange(days.last + DAY, None) if days.last and days.last < date.max else None
-    return [*gaps, rest] if rest else gaps
+        if days.last in {None, date.max}:
+            return gaps
+        if days.last and days.last >= (rest.first or date.min):
+            rest = DateRange(days.last + DAY)
+    return [*gaps, rest]
+
+
+def merged(ranges: Iterable[DateRange]) -> list[DateRange]:
+    """The same days in as few ranges as possible, sorted."""
+    return missing(missing(ranges))
 
 
 def common(*lists: Iterable[DateRange]) -> list[DateRange]:

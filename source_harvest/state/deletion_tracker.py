@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -66,16 +67,14 @@ class DeletionTracker:
         self._fail = fail
         self._lock = RLock()
         self._start: str | None = None
-        self._lists: dict[str, date] = {}
-        self._known: dict[str, KnownIds] = {}
-        self._untold: dict[str, IdsByParent] = {}
-        self._listed: dict[str, set[int]] = {}
+        self._read_on: dict[str, date] = {}  # list -> the day on which it was last read whole
+        self._known: defaultdict[str, KnownIds] = defaultdict(KnownIds)
+        self._listed: defaultdict[str, set[int]] = defaultdict(set)
         self._whole: set[str] = set()
-        self._tracked: list[TrackedStream] = []
-        self._by_source: dict[str, list[TrackedStream]] = {}
+        self._tracked: dict[str, TrackedStream] = {}
+        self._by_source: defaultdict[str, list[TrackedStream]] = defaultdict(list)
         self._checkpoint: Callable[[], None] = lambda: None
         self._asked_at: Callable[[], datetime | None] = lambda: None
-        self._has_new_ids = False
         self._is_settled = False
 
     # Its state.
@@ -88,16 +87,16 @@ class DeletionTracker:
         self._start = kept.get("start")
         if self._start:
             date.fromisoformat(self._start[:10])
-        self._lists = {name: date.fromisoformat(day) for name, day in kept.get("lists", {}).items()}
+        self._read_on = {name: date.fromisoformat(day) for name, day in kept.get("lists", {}).items()}
         ids, gone = kept.get("ids", {}), kept.get("gone", {})
-        self._known = {name: KnownIds(ids.get(name, ()), gone.get(name)) for name in ids.keys() | gone.keys()}
+        self._known.update({name: KnownIds(ids.get(name, ()), gone.get(name)) for name in ids.keys() | gone.keys()})
 
     def state(self) -> Mapping[str, Any]:
         """Its part of the state of `deleted_records`, as JSON; see docs/state.md."""
         with self._lock:
             kept = {
                 "start": self._start,
-                "lists": {name: day.isoformat() for name, day in self._lists.items()},
+                "lists": {name: day.isoformat() for name, day in self._read_on.items()},
                 "ids": {name: found.ids for name, found in self._known.items() if found.ids},
                 "gone": {name: found.gone for name, found in self._known.items() if found.gone},
             }
@@ -106,14 +105,12 @@ class DeletionTracker:
     def untold(self, name: str) -> IdsByParent:
         """Parent id -> ids of the stream's records that were delivered since this tracker's state was last emitted."""
         with self._lock:
-            return {parent: {*ids} for parent, ids in self._untold.get(name, {}).items()}
+            return {parent: {*ids} for parent, ids in self._known[name].new.items()}
 
     def emit_state_if_changed(self) -> None:
         """Emits its state if it has new ids."""
         with self._lock:
-            if self._has_new_ids and not self._is_settled:
-                self._has_new_ids = False
-                self._untold = {}
+            if not self._is_settled and any(found.new for found in self._known.values()):
                 self._checkpoint()
 
     # During a sync.
@@ -130,21 +127,21 @@ class DeletionTracker:
         `asked_at` waits for the user's record and returns when Harvest sent it; None if the user may not see all
         records. `checkpoint` emits the state.
         """
-        self._tracked, self._asked_at, self._checkpoint = tracked, asked_at, checkpoint
+        self._tracked = {stream.name: stream for stream in tracked}
+        self._asked_at, self._checkpoint = asked_at, checkpoint
         self._warn_of_unknown(last_state)
         for stream in tracked:
-            self._by_source.setdefault(stream.source, []).append(stream)
-            for parent, ids in (stream.delivered or {}).items():
-                self._add_below(stream.name, parent, self._known_of(stream.name).unless_gone(ids))
+            self._by_source[stream.source].append(stream)
+            self._known[stream.name].add_unless_gone(stream.delivered or {})
         start = self._start_date if last_state == StreamState() else self._start
         self._start = min(start, self._start_date) if start and self._start_date else None
 
     def _warn_of_unknown(self, last_state: StreamState) -> None:
         """Warns of streams that were read without it, and lets their lists be read whole in this sync."""
-        has_forgotten = last_state == StreamState()
-        unknown = [stream for stream in self._tracked if stream.was_read and (has_forgotten or not stream.was_tracked)]
+        has_forgotten, tracked = last_state == StreamState(), self._tracked.values()
+        unknown = [stream for stream in tracked if stream.was_read and (has_forgotten or not stream.was_tracked)]
         for stream in unknown:
-            self._lists.pop(stream.source, None)
+            self._read_on.pop(stream.source, None)
         if unknown:
             logger.warning(
                 "%s: these streams were read without it%s: %s. Of the rows that came so, it does not know those that "
@@ -157,14 +154,16 @@ class DeletionTracker:
 
     def wait_for_all(self, wait: Callable[[Event], None]) -> None:
         """Waits until all tracked streams have ended."""
-        for stream in self._tracked:
+        for stream in self._tracked.values():
             wait(stream.is_over)
 
     def needs(self, source: str) -> str | None:
         """The earliest change that it needs of a list: None for the whole list, "" if it needs nothing."""
-        if source not in self._by_source or not self._is_due(source):
+        if source not in self._by_source or (asked_at := self._asked_at()) is None:
             return ""
-        return self._scope(source)
+        read_on = self._read_on.get(source)
+        is_due = not read_on or not 0 <= (asked_at.date() - read_on).days < self._days
+        return self._scope(source) if is_due else ""
 
     def _scope(self, source: str) -> str | None:
         """The earliest change from which a list has all delivered records; None for the whole list."""
@@ -172,56 +171,50 @@ class DeletionTracker:
         is_limited = streams[0].is_source_limited and not any(stream.is_visited for stream in streams)
         return self._start if is_limited else None
 
-    def _is_due(self, source: str) -> bool:
-        asked_at, read = self._asked_at(), self._lists.get(source)
-        if asked_at is None:
-            return False
-        return not read or not 0 <= (asked_at.date() - read).days < self._days
-
     def delivered(self, source: str, rows: list[Row]) -> None:
         """Adds the ids of list rows that are about to be delivered, and emits its state if they are new.
 
         The state comes before the rows: if the sync is killed, the destination may keep rows after the last state.
         """
         try:
-            with schema_errors(self._place):
-                self._add_listed(source, rows)
+            if source in self._by_source:
+                with self._lock, schema_errors(self._place):
+                    self._add_listed(source, rows)
+                    self.emit_state_if_changed()
         except HarvestError as error:  # the rows are delivered all the same
             self._fail(error)
 
     def _add_listed(self, source: str, rows: list[Row]) -> None:
-        if source not in self._by_source:
-            return
-        ids, streams = {row["id"] for row in rows}, self._by_source[source]
-        with self._lock:
-            self._listed.setdefault(source, set()).update(ids)
-            rows = self._since_start(rows, is_limited=streams[0].is_source_limited)
-            for stream in streams:
-                for members in stream.ids_by_parent(rows):
-                    self._add(stream.name, members.group, members.ids)
-                    if members.is_whole:
-                        self._known_of(stream.name).current[members.group] = members.ids
-                    else:
-                        self._known_of(stream.name).current.pop(members.group, None)
-            self.emit_state_if_changed()
+        streams = self._by_source[source]
+        self._listed[source].update(row["id"] for row in rows)
+        rows = self._since_start(rows, is_limited=streams[0].is_source_limited)
+        for stream in streams:
+            known = self._known[stream.name]
+            for group, ids, is_whole in stream.ids_by_parent(rows):
+                known.add(group, ids)
+                if is_whole:
+                    known.current[group] = ids
+                else:
+                    known.current.pop(group, None)
 
-    def delivered_children(self, name: str, parent: int, rows: list[Row], *, is_limited: bool) -> bool:
+    def delivered_children(self, name: str, parent: int, rows: list[Row]) -> bool:
         """Adds the ids of child rows of a parent that are about to be delivered.
 
         Returns whether the child stream must keep them in its own state for now: this tracker's state is too large to
-        emit after each visit. `is_limited`: rows from before the start date are not delivered.
+        emit after each visit.
         """
         with self._lock:
-            ids = {row["id"] for row in self._since_start(rows, is_limited=is_limited)}
-            is_new = self._add_below(name, parent, ids)
-            if sum(map(len, self._untold.values())) >= MOST_UNTOLD:
+            known = self._known[name]
+            rows = self._since_start(rows, is_limited=self._tracked[name].is_limited)
+            is_new = known.add(parent, {row["id"] for row in rows})
+            if sum(len(ids) for found in self._known.values() for ids in found.new.values()) >= MOST_UNTOLD:
                 self.emit_state_if_changed()
-            return is_new and name in self._untold
+            return is_new and bool(known.new)
 
     def visited_whole(self, name: str, parent: int, ids: set[int]) -> None:
         """These are all children of a parent."""
         with self._lock:
-            self._known_of(name).current[parent] = ids
+            self._known[name].current[parent] = ids
 
     def read_whole(self, source: str, since: str | None) -> None:
         """All of a list was read, or all rows that changed since a time."""
@@ -234,19 +227,6 @@ class DeletionTracker:
         """The rows that changed since the earliest start date so far."""
         return changed_since(rows, self._start) if is_limited else rows
 
-    def _add(self, name: str, group: int, ids: set[int]) -> set[int]:
-        new = self._known_of(name).saw(group, ids)
-        self._has_new_ids |= bool(new)
-        return new
-
-    def _add_below(self, name: str, parent: int, ids: set[int]) -> bool:
-        if new := self._add(name, parent, ids):
-            self._untold.setdefault(name, {}).setdefault(parent, set()).update(new)
-        return bool(new)
-
-    def _known_of(self, name: str) -> KnownIds:
-        return self._known.setdefault(name, KnownIds())
-
     # At the end of a sync.
 
     def settle(self, began: datetime, is_off: Callable[[str], bool]) -> Iterator[tuple[str, int, bool]]:
@@ -254,25 +234,24 @@ class DeletionTracker:
 
         `is_off` says whether a module is switched off; its lists may then be empty though nothing was deleted.
         """
-        whole = {source for source in self._whole if self._listed.get(source) or not self._is_off(source, is_off)}
-        for stream in self._tracked:
-            gone, back = self._settle(
-                stream, self._listed.get(stream.source, set()) if stream.source in whole else None
-            )
+        modules = {source: streams[0].module for source, streams in self._by_source.items()}
+        whole = {
+            source
+            for source in self._whole
+            if self._listed[source] or not (modules[source] and is_off(modules[source]))
+        }
+        for stream in self._tracked.values():
+            gone, back = self._settle(stream, self._listed[stream.source] if stream.source in whole else None)
             yield from ((stream.name, id_, id_ in gone) for id_ in sorted(gone | back))
-        self._lists.update((source, began.date()) for source in whole)
+        self._read_on.update((source, began.date()) for source in whole)
 
     def _settle(self, stream: TrackedStream, listed: set[int] | None) -> tuple[set[int], set[int]]:
         """As `KnownIds.settle`. `listed` are all ids on the stream's list, if it was read whole."""
         with self._lock:
             self._is_settled = True
-            found = self._known_of(stream.name)
+            known = self._known[stream.name]
             if stream.has_parents:
-                return found.settle(listed)
+                return known.settle(listed)
             if listed is not None:
-                found.current[NO_PARENT] = listed
-            return found.settle()
-
-    def _is_off(self, source: str, is_off: Callable[[str], bool]) -> bool:
-        module = self._by_source[source][0].module
-        return bool(module) and is_off(module)
+                known.current[NO_PARENT] = listed
+            return known.settle()

@@ -33,8 +33,10 @@ class KnownIds:
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
         """
-        self._known: IdsByParent = {}
-        self._new: IdsByParent = {}
+        self.by_parent: IdsByParent = {}
+        """The delivered ids that were not found to be deleted."""
+        self.new: IdsByParent = {}
+        """Those of them that no state has yet."""
         self._packed = list(ids)
         self._gone = set(unpacked(gone)) if gone else set()
         self.current: IdsByParent = {}
@@ -43,17 +45,17 @@ class KnownIds:
             numbers = unpacked(part["ids"])
             parents = unpacked(part["parents"]) if "parents" in part else [NO_PARENT] * len(numbers)
             for parent, id_ in zip(parents, numbers, strict=True):
-                self._known.setdefault(parent, set()).add(id_)
+                self.by_parent.setdefault(parent, set()).add(id_)
 
     @property
     def ids(self) -> list[Mapping[str, str]]:
-        """The ids that were delivered and not found to be deleted since, as JSON.
+        """`by_parent` as JSON.
 
         New ids become a new part: a long first read emits many states, and packs each id only once.
         """
-        if self._new:
-            self._packed.append(part_of(self._new))
-            self._new = {}
+        if self.new:
+            self._packed.append(part_of(self.new))
+            self.new = {}
         return list(self._packed)
 
     @property
@@ -61,37 +63,34 @@ class KnownIds:
         """The ids that were found to be deleted, packed; None if there are none."""
         return packed(sorted(self._gone)) if self._gone else None
 
-    @property
-    def groups(self) -> IdsByParent:
-        """The delivered ids, by parent."""
-        return self._known
-
-    def unless_gone(self, ids: set[int]) -> set[int]:
-        """The ids that were not found to be deleted."""
-        return ids - self._gone
-
-    def saw(self, group: int, ids: set[int]) -> set[int]:
-        """Adds delivered ids of a group; returns the new ones."""
-        known = self._known.setdefault(group, set())
+    def add(self, group: int, ids: set[int]) -> bool:
+        """Adds delivered ids of a group; returns whether some are new."""
+        known = self.by_parent.setdefault(group, set())
         new = ids - known
         known |= new
         if new:
-            self._new.setdefault(group, set()).update(new)
-        return new
+            self.new.setdefault(group, set()).update(new)
+        return bool(new)
+
+    def add_unless_gone(self, groups: IdsByParent) -> None:
+        """Adds ids that were delivered before, without those found to be deleted since."""
+        for group, ids in groups.items():
+            self.add(group, ids - self._gone)
 
     def settle(self, parents: set[int] | None = None) -> tuple[set[int], set[int]]:
         """The ids that are newly deleted, and the deleted ones that are back.
 
         `parents` are all parents that still exist, if known.
         """
-        left: IdsByParent = {} if parents is None else {group: set() for group in self._known.keys() - parents}
+        left: IdsByParent = {} if parents is None else {group: set() for group in self.by_parent.keys() - parents}
         left |= self.current
-        gone = {id_ for group, ids in left.items() for id_ in self._known.get(group, set()) - ids}
-        back = {id_ for ids in self._known.values() for id_ in ids & self._gone} - gone
+        gone = {id_ for group, ids in left.items() for id_ in self.by_parent.get(group, set()) - ids}
+        back = {id_ for ids in self.by_parent.values() for id_ in ids & self._gone} - gone
         self._gone = (self._gone | gone) - back
         if gone or len(self._packed) > 1:
-            self._known = {group: found for group, ids in self._known.items() if (found := ids & left.get(group, ids))}
-            self._packed, self._new = [], self._known
+            known = self.by_parent.items()
+            self.by_parent = {group: found for group, ids in known if (found := ids & left.get(group, ids))}
+            self._packed, self.new = [], self.by_parent
         return gone, back
 
 

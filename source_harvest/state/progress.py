@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from threading import Event, RLock
 from typing import Any, ClassVar, Protocol
 
+from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
+    AirbyteMessage,
+    AirbyteTraceMessage,
+    EstimateType,
+    TraceType,
+    Type,
+)
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.errors import config_error
 from source_harvest.state.date_range import DateRange, merged
 from source_harvest.state.deletion_tracker import DeletionTracker
-from source_harvest.state.parent_visits import Attempt, ParentScope
-from source_harvest.state.stream_state import StreamState
+from source_harvest.state.stream_state import Attempt, ParentScope, StreamState
 
 logger = logging.getLogger("airbyte")
-
-State = Mapping[str, Any]
 
 
 class StatefulStream(Protocol):
@@ -30,50 +37,50 @@ class StatefulStream(Protocol):
     @property
     def name(self) -> str:
         """Its name in the catalog."""
-        ...
 
     @property
     def cursor_column(self) -> str | None:
         """The column that says when a record changed; None if Harvest cannot filter the list by change."""
-        ...
-
-    @property
-    def has_left_out_rows(self) -> bool:
-        """Whether rows could not become records; no checkpoint may then cover their days."""
-        ...
 
     def since(self, last: StreamState) -> str | None:
         """The earliest change to read; None for everything."""
-        ...
 
     def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
         """Further keys of its state, as JSON."""
-        ...
 
 
 class StreamProgress:
     """The progress of one stream in one sync."""
 
     def __init__(
-        self, stream: StatefulStream, last: StreamState, start: str | None, full_read_days: int, *, remembers: bool
+        self,
+        stream: StatefulStream,
+        last: StreamState,
+        start: str | None,
+        emit: Callable[[Any], None],
+        *,
+        remembers: bool,
     ) -> None:
-        """`last` is the state of the last sync. `remembers` is false for a full refresh, which emits no checkpoints."""
+        """`last` is the state of the last sync. `remembers` is false for a full refresh, which emits no checkpoints.
+
+        `emit` queues a message behind the records read so far, so that no state overtakes the rows it covers.
+        """
         self._stream = stream
         self.stream_state = last
         self.start = start
         """Start date: a first read asks for rows updated since this."""
-        self.full_read_days = full_read_days
+        self.emit = emit
         self.remembers = remembers
         """Whether the next sync gets the state of this one."""
         self.tracker: DeletionTracker | None = None
         """Tracks the stream's deletions; None if they are not tracked."""
         self.has_all_rows = False
         """Whether this sync itself read all rows of its lists that the stream holds, not only changes."""
+        self.has_left_out = False
+        """Whether a row could not be written, so that no state may cover it."""
         self.is_over = Event()
         """Set when the stream has ended, whether it succeeded or failed."""
         self._account: str | None = None
-        self._emit_state: Callable[[State], None] = _nowhere
-        self._emit_estimate: Callable[[int], None] = _nowhere
         self._lock = RLock()
         if last.cursor and not last.account:  # another connector's state does not give its start date
             self.stream_state = replace(last, start=start)
@@ -94,22 +101,17 @@ class StreamProgress:
             )
         self._account = account
 
-    def connect(
-        self,
-        emit_state: Callable[[State], None],
-        emit_estimate: Callable[[int], None],
-        tracker: DeletionTracker | None,
-    ) -> None:
-        """Sets where checkpoints and row estimates go, and who tracks deletions. Called before any row is read."""
-        self._emit_state = emit_state
-        self._emit_estimate = emit_estimate
+    def track(self, tracker: DeletionTracker | None) -> None:
+        """Sets who tracks deletions. Called before any row is read."""
         self.tracker = tracker
         if self.stream_state.is_counted and not tracker:
             self.checkpoint()  # else the last state says that rows to come are tracked
 
     def expect(self, rows: int) -> None:
         """Emits an estimate of how many rows will come."""
-        self._emit_estimate(rows)
+        estimate = AirbyteEstimateTraceMessage(name=self._stream.name, type=EstimateType.STREAM, row_estimate=rows)
+        trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
+        self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 
     @property
     def since(self) -> str | None:
@@ -129,30 +131,22 @@ class StreamProgress:
         """Whether the stream has a cursor and was never read to its end."""
         return self.stream_state.cursor is None and self._stream.cursor_column is not None
 
-    def start_anew(self) -> None:
-        """Forgets the last state."""
+    def forget_last_state(self) -> None:
+        """Lets the stream be read whole."""
         self.stream_state = StreamState()
 
-    def forget_spans(self) -> None:
-        """Forgets the days that an earlier attempt finished, because all days are read again."""
-        if self.stream_state.finished_days:
-            self.stream_state = replace(self.stream_state, began=None, finished_days=(), entries=None, found=0)
+    def set_finished_days(
+        self, began: datetime | None, days: tuple[DateRange, ...], entries: int | None, found: int
+    ) -> None:
+        """Sets the days that an unfinished first read has finished, which delivered `found` of the list's `entries`."""
+        self.stream_state = replace(self.stream_state, began=began, finished_days=days, entries=entries, found=found)
 
-    def go_on(self, began: datetime, finished_days: list[DateRange], entries: int | None, found: int) -> None:
-        """Continues an unfinished first read: the `finished_days` delivered `found` of the list's `entries`."""
-        self.stream_state = replace(
-            self.stream_state, began=began, finished_days=tuple(finished_days), entries=entries, found=found
-        )
-
-    def finished_days(self, began: datetime, days: DateRange, entries: int | None = None, found: int = 0) -> None:
+    def add_finished_days(self, began: datetime, days: DateRange, entries: int | None = None, found: int = 0) -> None:
         """Adds finished days of a first read, which delivered `found` of the list's `entries`. Emits a checkpoint."""
-        if self._stream.has_left_out_rows:
-            return  # these days may lack rows
         with self._lock:
-            finished, found = tuple(merged([*self.stream_state.finished_days, days])), self.stream_state.found + found
-            self.stream_state = replace(
-                self.stream_state, began=began, finished_days=finished, entries=entries, found=found
-            )
+            last = self.stream_state
+            finished = tuple(merged([*last.finished_days, days]))
+            self.set_finished_days(began, finished, entries, last.found + found)
             self.checkpoint()
 
     def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
@@ -167,21 +161,23 @@ class StreamProgress:
             self.stream_state = replace(self.stream_state, visit=visit, began=None, attempts=())
 
     def checkpoint(self) -> None:
-        """Emits the current state, unless this is a full refresh."""
-        if not self.remembers:
-            return
-        with self._lock:  # so that no older state follows a newer one
-            self._emit_state(self.state(self.stream_state))
+        """Emits the current state, unless this is a full refresh or the state says nothing."""
+        if self.remembers and self._stream.cursor_column:
+            with self._lock:  # so that no older state follows a newer one
+                self.emit_state(self.stream_state)
 
-    def state(self, stream_state: StreamState) -> State:
-        """The JSON of a state, with the stream's extra keys."""
+    def emit_state(self, stream_state: StreamState) -> None:
+        """Emits a state, with the stream's extra keys. Called by a thread that read rows which it covers."""
+        if self.has_left_out:
+            return
+        states = ConnectorStateManager()
+        states.update_state_for_stream(self._stream.name, None, self._json(stream_state))
+        self.emit(states.create_state_message(self._stream.name, None))
+
+    def _json(self, stream_state: StreamState) -> Mapping[str, Any]:
         column = self._stream.cursor_column
         if column is None:
             return {NO_CURSOR_STATE_KEY: True}
         is_tracked = self.tracker is not None
         stream_state = replace(stream_state, start=self.complete_from, account=self._account, is_counted=is_tracked)
         return {**stream_state.state(column), **self._stream.extra_state(self)}
-
-
-def _nowhere(_: object) -> None:
-    """Stands in until `connect` is called."""

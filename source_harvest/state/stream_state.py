@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
 import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.api.timestamps import timestamp
-from source_harvest.errors import config_error, quote_value
+from source_harvest.errors import HarvestError, config_error, quote_value
 from source_harvest.state.date_range import DateRange
-from source_harvest.state.parent_visits import Attempt, ParentScope
 
 # The keys of the states that Airbyte's earlier connector kept per parent.
 PER_PARENT_KEYS = {"states", "state", "parent_state", "use_global_cursor", "lookback_window"}
 
 # Keys that the state of any stream may have, even if it was never read to its end.
 OF_ALL = {"account", "start", "counted"}
+
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+"""The errors of parsing what is not a state."""
+
+
+class ParentScope(Enum):
+    """Which parents a sync visits."""
+
+    CHANGED = "changed"
+    LIVING = "living"
+    ALL = "all"
+
+
+class Attempt(NamedTuple):
+    """The visits of one sync that did not finish."""
+
+    began: datetime
+    up_to_parent: int
+    """All due parents up to this id were visited, except those that the state lists as `unread`."""
 
 
 @dataclass(frozen=True)
@@ -84,73 +103,61 @@ class StreamState:
 
     def state(self, cursor_field: str) -> dict[str, Any]:
         """Its JSON form."""
-        found: dict[str, Any] = {
+        moments = {
             cursor_field: self.cursor,
             "all_parents_read": self.all_parents,
             "living_parents_read": self.living_parents,
         }
-        found = {key: timestamp(moment) for key, moment in found.items() if moment}
+        found: dict[str, Any] = {key: timestamp(moment) for key, moment in moments.items() if moment}
         if self.began:
-            unfinished: dict[str, Any] = {"began": timestamp(self.began)}
-            if self.finished_days:
-                unfinished["spans"] = [days.ends for days in self.finished_days]
-            if self.entries is not None:
-                unfinished |= {"entries": self.entries, "found": self.found}
-            unfinished |= self._visits
-            found["unfinished"] = unfinished
-        if self.unread:
-            found["unread"] = list(self.unread)
-        last = {"start": self.start, "account": self.account, "counted": self.is_counted}
+            found["unfinished"] = self._unfinished(self.began)
+        last = {"unread": list(self.unread), "start": self.start, "account": self.account, "counted": self.is_counted}
         return found | {key: value for key, value in last.items() if value}
 
-    @property
-    def _visits(self) -> dict[str, Any]:
-        """The keys of `unfinished` that are about visits."""
-        if not self.attempts:
-            return {}
-        found: dict[str, Any] = {"up_to_parent": self.attempts[0].up_to_parent}
-        if self.visit is not ParentScope.ALL:
-            found["visit"] = self.visit.value
-        if len(self.attempts) > 1 or self.attempts[0].began != self.began:
-            found["attempts"] = [[timestamp(began), up_to_parent] for began, up_to_parent in self.attempts]
-        return found
+    def _unfinished(self, began: datetime) -> dict[str, Any]:
+        is_of_one_sync = [attempt.began for attempt in self.attempts] == [began]
+        found = {
+            "began": timestamp(began),
+            "spans": [days.ends for days in self.finished_days] or None,
+            "entries": self.entries,
+            "found": None if self.entries is None else self.found,
+            "up_to_parent": self.attempts[0].up_to_parent if self.attempts else None,
+            "visit": self.visit.value if self.attempts and self.visit is not ParentScope.ALL else None,
+            "attempts": None if is_of_one_sync else [[timestamp(at), up_to] for at, up_to in self.attempts] or None,
+        }
+        return {key: value for key, value in found.items() if value is not None}
 
 
-def parse_state(  # noqa: PLR0913 - each is a separate fact of the stream
-    name: str,
-    cursor_field: str,
-    state: Mapping[str, Any],
-    *,
-    extra_keys: Collection[str] = (),
-    load_extra: Callable[[Mapping[str, Any]], None] = lambda _: None,
-    earlier_key: str = "updated_at",
+def parse_state(
+    state: Mapping[str, Any], cursor_field: str, extra_keys: Collection[str] = (), earlier_key: str = "updated_at"
 ) -> StreamState:
-    """Parses the state of the stream `name`. An empty `StreamState` means: read everything.
+    """Parses a state, except for the values under `extra_keys`. An empty `StreamState` means: read everything.
 
-    `load_extra` receives the values under the `extra_keys`. `earlier_key` is the cursor's key in the earlier connector.
-
-    Accepts the states of this connector and of Airbyte's earlier one: {"updated_at": …}, {"to": "20240131"} for
-    reports, and states per parent, which are ignored because they left out children of old parents.
-    Raises a config `HarvestError` for anything else, including a state of a newer version.
+    `earlier_key` is the cursor's key in Airbyte's earlier connector, of which these states are accepted too:
+    {"updated_at": …}, {"to": "20240131"} for reports, and states per parent, which are ignored because they left out
+    children of old parents.
+    Raises one of `UNREADABLE` for anything else, including a state of a newer version.
     """
     if not state or state.keys() == {NO_CURSOR_STATE_KEY} or state.keys() & PER_PARENT_KEYS:
         return StreamState()
-    own = {key: state[key] for key in extra_keys if key in state}
-    try:
-        account, is_counted = _account(state), _flag(state.get("counted", False))
-        load_extra(own)
-        if state.keys() <= own.keys() | OF_ALL:  # killed before any part was read to its end
-            return StreamState(account=account, is_counted=is_counted)
-        if state.keys() == {"to"} == {earlier_key}:
-            state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
-        rest = {key: value for key, value in state.items() if key not in own and key not in OF_ALL - {"start"}}
-        return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        raise config_error(
-            f'The state of the stream "{name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
-            f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it '
-            "anew, or use the version of the connector that wrote it."
-        ) from None
+    account, is_counted = state.get("account"), state.get("counted", False)
+    if not (isinstance(account, str | None) and isinstance(is_counted, bool)):
+        raise TypeError("account is not text, or counted neither true nor false")
+    if state.keys() <= {*extra_keys} | OF_ALL:  # killed before any part was read to its end
+        return StreamState(account=account, is_counted=is_counted)
+    if state.keys() == {"to"} == {earlier_key}:
+        state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
+    rest = {key: value for key, value in state.items() if key not in extra_keys and key not in OF_ALL - {"start"}}
+    return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
+
+
+def unreadable_state(name: str, cursor_field: str, state: Mapping[str, Any]) -> HarvestError:
+    """The error for a state that the stream `name` cannot parse."""
+    return config_error(
+        f'The state of the stream "{name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
+        f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it '
+        "anew, or use the version of the connector that wrote it."
+    )
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
@@ -159,10 +166,9 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
     unfinished = state.get("unfinished", {})
     if state.keys() - known or unfinished.keys() - known_in_unfinished:
         raise ValueError("unknown key")
+    is_first_read = unfinished and cursor_field not in state
     return StreamState(
-        cursor=None
-        if unfinished and cursor_field not in state
-        else _moment(state.get(cursor_field, state.get("updated_at"))),
+        cursor=None if is_first_read else _moment(state.get(cursor_field, state.get("updated_at"))),
         began=_moment(unfinished["began"]) if unfinished else None,
         finished_days=tuple(DateRange.of(ends) for ends in unfinished.get("spans", ())),
         entries=int(unfinished["entries"]) if "entries" in unfinished else None,
@@ -176,25 +182,10 @@ def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:
     )
 
 
-def _account(state: Mapping[str, Any]) -> str | None:
-    account = state.get("account")
-    if not isinstance(account, str | None):
-        raise TypeError("account is not text")
-    return account
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("neither true nor false")
-    return value
-
-
 def _attempts(unfinished: Mapping[str, Any]) -> Iterator[Attempt]:
-    if "attempts" in unfinished:
-        for began, up_to_parent in unfinished["attempts"]:
-            yield Attempt(_moment(began), int(up_to_parent))
-    elif "up_to_parent" in unfinished:
-        yield Attempt(_moment(unfinished["began"]), int(unfinished["up_to_parent"]))
+    single = [[unfinished["began"], unfinished["up_to_parent"]]] if "up_to_parent" in unfinished else []
+    for began, up_to_parent in unfinished.get("attempts", single):
+        yield Attempt(_moment(began), int(up_to_parent))
 
 
 def _ids(value: object) -> tuple[int, ...]:

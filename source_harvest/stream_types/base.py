@@ -1,7 +1,7 @@
 """The base of all streams: which of Harvest's lists a stream reads, and how rows become records."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -11,22 +11,23 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import FILTERS, ListReader, Slice
+from source_harvest.api.list_reader import FILTERS, ListReader, Slice, Token
 from source_harvest.api.pages import Page, Row
 from source_harvest.api.timestamps import changed_since, second_before
 from source_harvest.errors import Place
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState, parse_state
-from source_harvest.stream_types.columns import RecordBuilder
+from source_harvest.state.stream_state import UNREADABLE, StreamState, parse_state, unreadable_state
+from source_harvest.stream_types.columns import ColumnFacts, RecordBuilder
 from source_harvest.stream_types.odd_rows import OddRows
 
 
-class HarvestStream(HttpStream):
+class HarvestStream(ColumnFacts, HttpStream):
     """A top-level list of Harvest's API, and the base class of all streams.
 
     By default the class name in snake case names the stream, its path, its list key and its schema.
+    It has more than 20 methods: 7 that the CDK asks for, and each question that the engine asks of a stream.
     """
 
     resource: ClassVar[str] = ""
@@ -37,21 +38,12 @@ class HarvestStream(HttpStream):
     """Harvest's module for the list, if it can be switched off: "invoice" for `invoice_feature`."""
     identified_by: ClassVar[tuple[str, ...]] = ("id",)
     """The fields that identify a row within a list."""
-    primary_key: str | list[str] = "id"
     cursor_field: str | list[str] = []
-    """The column that says when a record changed; none where Harvest cannot be asked for changes."""
+    """The column that says when a record changed; none if Harvest cannot filter the list by change."""
     limited_by_start_date: ClassVar[bool] = False
     """True for facts, false for the dimensions that facts refer to."""
-    foreign_keys: ClassVar[Mapping[str, str]] = {}
-    """Column -> the stream it refers to. `client_id` is the `id` of the nested `client`."""
-    flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Nested object -> its further fields that become columns, such as `receipt_url`."""
-    text_keys: ClassVar[tuple[str, ...]] = ()
-    """Primary key columns that may hold text; the others hold whole numbers."""
-    clock_times: ClassVar[tuple[str, ...]] = ()
-    """Columns with a time of day, in the format that the account displays."""
-    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Boolean column -> the access roles that imply it."""
+    is_suggested: ClassVar[bool] = False
+    """Whether a new user is offered the stream: it answers everyday questions, with few requests."""
     business_date: ClassVar[str] = ""
     """The date column that Harvest filters by with `from` and `to`, and sorts by, newest first."""
 
@@ -69,11 +61,16 @@ class HarvestStream(HttpStream):
     """Whether a partition may wait for minutes; it then takes a separate request slot, so that others need not wait."""
     takes_at_once: ClassVar[bool] = True
     """Whether rows of its lists yield records as they are read."""
+    needs_whole_lists: bool = False
+    """Whether it needs its lists whole, now that it has their changes."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__()
         self._account = account
         self._client = account.client
+        self.overlap = account.client.settings.lookback
+        """How far before its cursor a sync starts to read."""
+        self.cursor_column = self.cursor_field if isinstance(self.cursor_field, str) else None
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
         self.list_reader = ListReader(account, self)
         self._shape = RecordBuilder(self)
@@ -83,26 +80,6 @@ class HarvestStream(HttpStream):
     @override
     def is_resumable(self) -> bool:
         return False  # a full refresh ignores the state, so the platform must not keep the rows of a failed attempt
-
-    @property
-    def cursor_column(self) -> str | None:
-        """The column that says when a record changed; None if Harvest cannot filter the list by change."""
-        return self.cursor_field if isinstance(self.cursor_field, str) else None
-
-    @property
-    def overlap(self) -> timedelta:
-        """How far before its cursor a sync starts to read."""
-        return self._client.settings.lookback
-
-    @property
-    def key_columns(self) -> list[str]:
-        """The columns of the primary key."""
-        return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
-
-    @property
-    def has_left_out_rows(self) -> bool:
-        """Whether rows could not become records; no checkpoint may then cover their days."""
-        return self.odd_rows.has_failed
 
     # For the engine. Records come from lists, and each list is read once for all streams that use it.
 
@@ -141,7 +118,7 @@ class HarvestStream(HttpStream):
 
     def tracked(self, progress: StreamProgress) -> TrackedStream | None:
         """What the deletion tracker must know of it; None if its records have no id."""
-        if self.primary_key != "id":
+        if self.primary_key != ["id"]:
             return None
         source, last = self.source_lists()[0], progress.stream_state
         return TrackedStream(
@@ -155,10 +132,6 @@ class HarvestStream(HttpStream):
             is_limited=self.limited_by_start_date,
             is_source_limited=source.limited_by_start_date,
         )
-
-    def needs_whole_lists(self) -> bool:
-        """Whether it needs its lists whole, now that it has their changes."""
-        return False
 
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterable[Slice]:
         """The slices of its partitions, which are read after its lists. `began`: when reading the lists began."""
@@ -183,14 +156,12 @@ class HarvestStream(HttpStream):
 
         Raises a config `HarvestError` for anything else than a state of this stream.
         """
-        return parse_state(
-            self.name,
-            str(self.cursor_column),
-            state,
-            extra_keys=self.extra_state_keys,
-            load_extra=self.load_extra_state,
-            earlier_key=self.earlier_state_key,
-        )
+        column = str(self.cursor_column)
+        try:
+            self.load_extra_state({key: state[key] for key in self.extra_state_keys if key in state})
+            return parse_state(state, column, self.extra_state_keys, self.earlier_state_key)
+        except UNREADABLE:
+            raise unreadable_state(self.name, column, state) from None
 
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         """Restores what `extra_state` returned.
@@ -204,16 +175,12 @@ class HarvestStream(HttpStream):
 
     # Requests.
 
-    def probe(self, place: Place | None = None) -> None:
+    def probe(self) -> None:
         """Requests a single row, to check that the list can be read.
 
-        Raises `HarvestError`, which names `place` if given.
+        Raises `HarvestError`.
         """
-        self.list_reader.probe(place or self.place, self.any_slice())
-
-    def any_slice(self) -> Slice:
-        """The slice that `probe` requests."""
-        return {}
+        self.list_reader.probe(self.place, {})
 
     def page_of(self, response: requests.Response) -> Page:
         """The page in a successful response.
@@ -245,13 +212,7 @@ class HarvestStream(HttpStream):
         return f"{self._client.settings.api_url}/"
 
     @override
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
+    def path(self, *, stream_slice: Slice | None = None, next_page_token: Token = None, **_: Any) -> str:
         return next_page_token["url"] if next_page_token else self.first_path(stream_slice or {})
 
     def first_path(self, stream_slice: Slice) -> str:
@@ -260,10 +221,7 @@ class HarvestStream(HttpStream):
 
     @override
     def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
+        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
     ) -> MutableMapping[str, Any]:
         if next_page_token or self.list_key is None:
             return {}
@@ -273,19 +231,12 @@ class HarvestStream(HttpStream):
         return {"per_page": self.list_reader.entries_per_page, **filters}
 
     @override
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+    def next_page_token(self, response: requests.Response) -> Token:
         url = self.list_reader.read_page(response).next_url
         return None if url is None else {"url": url}
 
     @override
-    def parse_response(
-        self,
-        response: requests.Response,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
+    def parse_response(self, response: requests.Response, **_: Any) -> Iterable[Row]:
         return self.list_reader.read_page(response).rows
 
     @override

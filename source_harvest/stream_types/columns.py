@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from source_harvest.api.timestamps import Row
 
@@ -15,15 +15,20 @@ logger = logging.getLogger("airbyte")
 _CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
 
 
-class ColumnFacts(Protocol):
-    """A stream's facts about its columns; `HarvestStream` explains each."""
+class ColumnFacts:
+    """What a stream says of its columns."""
 
-    primary_key: str | list[str]
-    text_keys: ClassVar[tuple[str, ...]]
-    foreign_keys: ClassVar[Mapping[str, str]]
-    flattened: ClassVar[Mapping[str, tuple[str, ...]]]
-    clock_times: ClassVar[tuple[str, ...]]
-    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]]
+    primary_key: list[str] = ["id"]
+    foreign_keys: ClassVar[Mapping[str, str]] = {}
+    """Column -> the stream it refers to. `client_id` is the `id` of the nested `client`."""
+    flattened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Nested object -> its further fields that become columns, such as `receipt_url`."""
+    text_keys: ClassVar[tuple[str, ...]] = ()
+    """Primary key columns that may hold text; the others hold whole numbers."""
+    clock_times: ClassVar[tuple[str, ...]] = ()
+    """Columns with a time of day, in the format that the account displays."""
+    access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Boolean column -> the access roles that imply it."""
 
 
 class RecordBuilder:
@@ -34,8 +39,7 @@ class RecordBuilder:
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
-        keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
-        self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in keys}
+        self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in stream.primary_key}
         self._clock_times = stream.clock_times
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()
@@ -56,8 +60,10 @@ class RecordBuilder:
                 row.setdefault(column, None)
         for column in self._clock_times:
             row[column] = self._time(column, row.get(column))
-        if self._flags:
-            self._add_flags(row)
+        for column, implied_by in self._flags.items():
+            if column not in row:
+                roles = row.get("access_roles")
+                row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
         for key, types in self._keys.items():
             if type(row[key]) not in types:
                 raise ValueError(f"{key} is {row[key]!r}")
@@ -75,12 +81,6 @@ class RecordBuilder:
             self._warned.add(column)
             logger.warning("%s holds %r, which is not a known time of day; such values become null", column, value)
         return time
-
-    def _add_flags(self, row: Row) -> None:
-        roles = row.get("access_roles")
-        for column, implied_by in self._flags.items():
-            if column not in row:
-                row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,10 +15,9 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import timestamp
-from source_harvest.errors import HarvestError, Place, config_error, schema_errors
+from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.progress import StreamProgress
-from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.per_user import PerUserStream
 
 logger = logging.getLogger("airbyte")
@@ -33,13 +32,11 @@ class DeletedRecordsStream(PerUserStream):
         super().__init__(account)
         settings = self._client.settings
         self.tracker = DeletionTracker(self.place, settings.start, settings.deleted_records_days, self.odd_rows.fail)
-        self._user_read_at = 0.0
 
     @override
-    def probe(self, place: Place | None = None) -> None:
-        place = place or self.place
-        with self._account.explained(place):
-            self._admit(self._account.user(place))
+    def probe(self) -> None:
+        with self._account.explained(self.place):
+            self._admit(self._account.user(self.place))
 
     def _admit(self, user: Mapping[str, Any]) -> None:
         if "administrator" not in (user.get("access_roles") or ()):
@@ -69,22 +66,17 @@ class DeletedRecordsStream(PerUserStream):
         return self.tracker.state()
 
     @override
-    def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
-        self._user_read_at = time.monotonic()
-        return super().records_from(source, rows, progress)
-
-    @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         self._admit(self._user)
         if not progress.remembers:
             logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
+        started = time.monotonic()
         self.tracker.wait_for_all(self._client.slots.wait)
-        yield {"began": began}
+        yield {"began": began, "ended": began + timedelta(seconds=time.monotonic() - started)}
 
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        began = stream_slice["began"]
-        now = timestamp(began + timedelta(seconds=time.monotonic() - self._user_read_at))
-        for name, id_, is_deleted in self.tracker.settle(began, self._account.is_off):
-            row = {"stream": name, "record_id": id_, "detected_at": now, "is_deleted": is_deleted}
+        detected_at = timestamp(stream_slice["ended"])
+        for name, id_, is_deleted in self.tracker.settle(stream_slice["began"], self._account.is_off):
+            row = {"stream": name, "record_id": id_, "detected_at": detected_at, "is_deleted": is_deleted}
             yield self._shape.record(row)

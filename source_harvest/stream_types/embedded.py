@@ -108,8 +108,8 @@ class EmbeddedStream(UpdatedSince):
         record |= {self.id_column: id_, self.parent_key: row["id"]}
         for column in self.from_parent:
             record[column] = id_of(row, column.removesuffix("_id")) if column.endswith("_id") else row.get(column)
-        if isinstance(self.cursor_field, str):
-            record[self.cursor_field] = row.get("updated_at")
+        if self.cursor_column:
+            record[self.cursor_column] = row.get("updated_at")
         if self.is_ordered:
             record["position"] = position
         return record

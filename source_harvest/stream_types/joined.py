@@ -18,9 +18,6 @@ from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.odd_rows import is_in_no_row
 
-Lists = Mapping[type[HarvestStream], Mapping[int, Row]]
-"""Stream -> id -> row, of whole lists."""
-
 
 def id_of(row: Row, reference: str) -> int | None:
     """The id of the nested object `reference`; None if there is none."""
@@ -36,21 +33,21 @@ class JoinedStream(UpdatedSince):
     """
 
     takes_at_once = False
-    joined_by: ClassVar[Mapping[type[HarvestStream], tuple[str, ...]]] = {}
-    """List -> the nested objects of its rows by which they are joined."""
+    joined_by: ClassVar[Mapping[type[HarvestStream], tuple[str, ...]]]
+    """List -> the nested objects of its rows by which they are joined; none if the others refer to it."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
-        self._lists: dict[type[HarvestStream], dict[int, Row]] = {source: {} for source in self.source_lists()}
-        self._has_changes = False
+        self._lists: dict[type[HarvestStream], dict[int | None, Row]] = {source: {} for source in self.joined_by}
+        """Stream -> id -> row, of whole lists."""
 
     @classmethod
-    @abstractmethod
     @override
-    def source_lists(cls) -> tuple[type[HarvestStream], ...]: ...
+    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
+        return tuple(cls.joined_by)
 
     @abstractmethod
-    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
+    def join(self, began: str) -> Iterator[tuple[Row, list[Row]]]:
         """Each record with the rows that it is made of: it has changed if one of them has.
 
         A row that was added after `began`, when reading the lists began, may be missing in one of them. The next sync
@@ -61,28 +58,24 @@ class JoinedStream(UpdatedSince):
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         self.add_whole_list(source, rows)
         if progress.since and changed_since(rows, progress.since):
-            self._has_changes = True
+            self.needs_whole_lists = True
         return ()
 
     @override
     def add_whole_list(self, source: type[HarvestStream], rows: list[Row]) -> None:
-        for field in self.joined_by.get(source, ()):
+        for field in self.joined_by[source]:
             if rows and not any(field in row for row in rows):
                 self.odd_rows.fail(is_in_no_row(field, self.sibling(source).place.name, self.name))
         self._lists[source].update((row["id"], row) for row in rows)
 
     @override
-    def needs_whole_lists(self) -> bool:
-        return self._has_changes
-
-    @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        if self._has_changes or progress.since is None:
+        if self.needs_whole_lists or progress.since is None:
             yield {"updated_since": progress.since, "began": timestamp(began)}
 
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        for record, made_of in self.join(self._lists, stream_slice["began"]):
+        for record, made_of in self.join(stream_slice["began"]):
             if changed_since(made_of, stream_slice["updated_since"]):
                 yield from self.odd_rows.records([record], self._shape.record)
         self.odd_rows.check()

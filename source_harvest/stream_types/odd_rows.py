@@ -13,6 +13,8 @@ from source_harvest.errors import UNDOCUMENTED, HarvestError, redacted
 
 logger = logging.getLogger("airbyte")
 
+ODD = "rows cannot become records and were left out"
+
 
 class OddRowsError(HarvestError):
     """Rows of a stream were left out; all others were read."""
@@ -29,8 +31,6 @@ class OddRows:
         self._stream = stream
         self._lock = Lock()
         self._left_out: dict[str, tuple[int, str]] = {}
-        self._missing = 0
-        self._first = ""
         self._failure: HarvestError | None = None
 
     def leave_out(self, what: str, where: str) -> None:
@@ -45,14 +45,9 @@ class OddRows:
             try:
                 record = record_of(row)
             except UNDOCUMENTED as error:
-                self._leave_out_odd_row(row, error)
+                self.leave_out(ODD, f"{redacted(str(row.get('id')))}: {redacted(str(error))}")
             else:
                 yield record
-
-    def _leave_out_odd_row(self, row: Row, error: Exception) -> None:
-        with self._lock:
-            self._missing += 1
-            self._first = self._first or f"{redacted(str(row.get('id')))}: {redacted(str(error))}"
 
     def fail(self, error: HarvestError) -> None:
         """Lets the stream fail with this error after its rows are read, unless it fails with an earlier one."""
@@ -62,24 +57,24 @@ class OddRows:
     @property
     def has_failed(self) -> bool:
         """Whether rows are missing."""
-        return self._failure is not None or self._missing > 0
+        return self._failure is not None or ODD in self._left_out
 
     def check(self) -> None:
         """Raises `HarvestError` if rows are missing."""
         if self._failure:
             raise self._failure
-        if self._missing:
+        if ODD in self._left_out:
+            count, first = self._left_out[ODD]
             raise OddRowsError(
-                f"Harvest's answer for {self._stream} is not as documented: {self._missing} rows cannot become records "
-                f"and were left out, the first with the id {self._first}. All others were read. Please report this "
-                "message.",
+                f"Harvest's answer for {self._stream} is not as documented: {count} {ODD}, the first with the id "
+                f"{first}. All others were read. Please report this message.",
                 FailureType.system_error,
             )
 
     def warn(self) -> None:
         """Logs one warning about the rows without a key, if any."""
-        found = [f"{count} {what} (the first: {first})" for what, (count, first) in self._left_out.items()]
-        if found:
+        left_out = [(what, *counted) for what, counted in self._left_out.items() if what != ODD]
+        if found := [f"{count} {what} (the first: {first})" for what, count, first in left_out]:
             logger.warning("%s: Harvest's rows are not as documented: %s", self._stream, "; ".join(found))
 
 

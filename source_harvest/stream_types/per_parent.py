@@ -20,9 +20,8 @@ from source_harvest.api.timestamps import changed_since, is_changed_since, times
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.known_ids import ChildIds, IdsByParent, KnownIds, part_of
-from source_harvest.state.parent_visits import ParentScope
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import StreamState
+from source_harvest.state.stream_state import ParentScope, StreamState
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.visits import VisitProgress
 
@@ -55,7 +54,7 @@ class PerParentStream(HarvestStream):
         self._parents: dict[int, Row] = {}
         self._tracker: DeletionTracker | None = None
         self._delivered: IdsByParent = {}
-        self._progress: VisitProgress | None = None
+        self._progress = VisitProgress(self.name, [], lambda up_to_parent, unread: None)
         self._lock = Lock()
         self._due_again: set[int] = set()
         self._unread: set[int] = set()
@@ -117,7 +116,8 @@ class PerParentStream(HarvestStream):
         parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
         for page in self.list_reader.new_pages(stream_slice, doubts.set):
             ids.update(row["id"] for row in page.rows)
-            self._tell_tracker(parent_id, page.rows)
+            if self._tracker and self._tracker.delivered_children(self.name, parent_id, page.rows):
+                self._checkpoint()  # else a killed sync would forget what it delivered
             changed = changed_since(page.rows, stream_slice["changed_since"])
             for row in changed:
                 row[self.parent_key] = parent_id
@@ -125,15 +125,6 @@ class PerParentStream(HarvestStream):
         if self._tracker and not doubts.is_set():
             self._tracker.visited_whole(self.name, parent_id, ids)
         self.odd_rows.check()
-
-    def _tell_tracker(self, parent_id: int, rows: list[Row]) -> None:
-        """Tells the deletion tracker which child rows are about to be delivered."""
-        if not self._tracker:
-            return
-        is_limited = self.limited_by_start_date
-        has_more = self._tracker.delivered_children(self.name, parent_id, rows, is_limited=is_limited)
-        if has_more and self.cursor_column:
-            self._checkpoint()  # else a killed sync would forget what it delivered
 
     @override
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -185,8 +176,6 @@ class PerParentStream(HarvestStream):
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        if self._progress is None:
-            raise RuntimeError("a partition ended that never began")
         parent_id = stream_slice[self.parent_key]
         with self._lock:
             self._due_again.discard(parent_id)
@@ -209,6 +198,7 @@ class PerParentStream(HarvestStream):
 
     def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
         """All parents up to this one were visited, except the `unread`."""
+        progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
 
 class ChangedParentsStream(PerParentStream):
@@ -233,7 +223,7 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
-        self._delivered = KnownIds(kept.get("delivered", ())).groups
+        self._delivered = KnownIds(kept.get("delivered", ())).by_parent
 
     @override
     def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
@@ -252,10 +242,6 @@ class ChangedParentsStream(PerParentStream):
         return None if self._has_whole_list else progress.stream_state.since(self.overlap)
 
     @override
-    def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
-        progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
-
-    @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         state, last = super().final_state(progress, began), progress.stream_state
         first = last.began or began
@@ -267,7 +253,7 @@ class ChangedParentsStream(PerParentStream):
         )
 
     def _due(self, progress: StreamProgress, now: datetime) -> ParentScope:
-        last, days = progress.stream_state, progress.full_read_days
+        last, days = progress.stream_state, self._client.settings.child_full_read_days
         unfinished = last.visit if last.began else ParentScope.CHANGED
         has_visited_all = days and last.all_parents and (now - last.all_parents).days < days
         if not has_visited_all or unfinished is ParentScope.ALL:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import ClassVar
 
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
+from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
-from source_harvest.errors import Place
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.report_periods import local_day
@@ -57,12 +57,17 @@ class PerUserStream(HarvestStream):
 
 
 class DayStream(PerUserStream):
-    """A report of Harvest's, as of the current day in the user's time zone."""
+    """A report of Harvest's, as of the current day in the user's time zone: its rows get that day, `snapshot_date`."""
 
     waits_long = True
     list_key = "results"
     open_like: ClassVar[type[HarvestStream]]
-    """A list that the same users may read."""
+    """A list of the same module that the same users may read."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "open_like"):
+            cls.readable_by, cls.module = cls.open_like.readable_by, cls.open_like.module
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
@@ -70,8 +75,20 @@ class DayStream(PerUserStream):
         return super().records_from(source, rows, progress)
 
     @override
-    def probe(self, place: Place | None = None) -> None:
-        self.sibling(self.open_like).probe(place or self.place)  # Harvest allows few requests for reports
+    def probe(self) -> None:
+        self.sibling(self.open_like).list_reader.probe(self.place, {})  # Harvest allows few requests for reports
+
+    @override
+    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
+        self._client.report_plan.add(self.name, 1)
+        yield {}
+
+    @override
+    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+        day = None
+        for page in self.list_reader.new_pages(stream_slice):
+            day = day or self.today(page.moment).isoformat()
+            yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)
 
     @property
     def sees_everything(self) -> bool:

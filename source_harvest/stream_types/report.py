@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from itertools import count
@@ -17,7 +17,7 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, config_error
-from source_harvest.state.date_range import DAY, DateRange, common, missing
+from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, common, missing
 from source_harvest.state.packing import packed, unpacked
 from source_harvest.state.progress import StreamProgress
 from source_harvest.state.stream_state import StreamState
@@ -52,18 +52,18 @@ class ReportStream(DayStream):
     earlier_state_key = "to"
     extra_state_keys = ("read_by", "period", "from", "first", "gaps", "include_fixed_fee", "subjects")
     subject: ClassVar[str]
-    """The column with the id of what a row is about, such as `client_id`."""
-    counts: ClassVar[tuple[type[HarvestStream], ...]]
-    """The streams whose rows it sums, by their business date."""
+    """The column with the id of what a row is about, such as `client_id`: the first of its foreign keys."""
+    counts: ClassVar[tuple[type[HarvestStream], ...]] = ()
+    """The streams whose rows it sums, by their business date. Empty: only the stream that it is `open_like`."""
     knows_fixed_fees: ClassVar[bool] = True
     """Whether the report takes the parameter `include_fixed_fee`."""
-
     lists_idle_subjects: ClassVar[bool] = False
     """Whether subjects have rows in periods without entries."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if hasattr(cls, "subject"):
+        if cls.foreign_keys:
+            cls.subject = next(iter(cls.foreign_keys))
             cls.primary_key = [cls.subject, "currency", "period_start"]
             cls.identified_by = (cls.subject,)
 
@@ -134,8 +134,10 @@ class ReportStream(DayStream):
             periods = list(self._to_read(progress, began))
         finally:
             self._client.report_plan.add(self.name, len(periods))
+        fee = {} if self._include_fixed_fee is None else {"include_fixed_fee": str(self._include_fixed_fee).lower()}
         for period in periods:
-            yield {**{name: end.replace("-", "") for name, end in DateRange(*period).params.items()}, "period": period}
+            days = {name: end.replace("-", "") for name, end in DateRange(*period).params.items()}
+            yield {**days, **fee, "period": period}
 
     def _check_settings(self) -> None:
         """Raises a config `HarvestError` if a setting changed so that old and new rows cannot share a table."""
@@ -157,57 +159,45 @@ class ReportStream(DayStream):
         A period is read if it was never read, or if its last read was less than `report_lookback_days` after its end,
         as its numbers may still change. Periods without any entries are skipped.
         """
-        today = self.today(began)
-        read_on = self.today(progress.stream_state.cursor) if progress.stream_state.cursor else None
-        # Periods that end before these days are final: the last complete read, or the unfinished one, was late enough.
-        settled = read_on - self._lookback if read_on else date.min
-        done_before = self.today(progress.stream_state.began or began) - self._lookback
+        today, last = self.today(began), progress.stream_state
         self._start = (
             self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
         )
-        unread = self._unread(today, was_read=read_on is not None)
-        left_out = self._left_out(unread, today, is_likely=read_on is not None)
-        first = self._start or self._first_now or settled
-        for days in common(missing(left_out), [DateRange(first, today)]):
-            for period in self._calendar.periods(days.first or first, days.last or today):
-                is_settled = period.last < settled and not any(part.covers(*period) for part in unread)
-                is_done = period.last < done_before and any(
-                    part.covers(*period) for part in progress.stream_state.finished_days
-                )
-                if not (is_settled or is_done):
-                    yield period
+        unread = self._unread(began, was_read=last.cursor is not None)
+        self._gaps_now = self._left_out(unread, began, is_likely=last.cursor is not None)
+        read = common([self._settled(last.cursor)], missing(unread)) if last.cursor else []
+        read += common([self._settled(last.began or began)], last.finished_days)
+        for days in common([DateRange(self._start or self._first_now, today)], missing([*self._gaps_now, *read])):
+            yield from self._calendar.periods(days.first or date.min, days.last or today)
 
-    def _unread(self, today: date, *, was_read: bool) -> list[DateRange]:
+    def _settled(self, moment: datetime) -> DateRange:
+        """The days whose numbers were final at a moment."""
+        return ALL_DAYS.before(self._calendar.period_of(self.today(moment) - self._lookback).first)
+
+    def _unread(self, began: datetime, *, was_read: bool) -> list[DateRange]:
         """The days since the start date for which no report was ever read; without days that each sync reads anyway."""
-        until, read_from = self._calendar.period_of(today).first, self._from or self._first
+        read_from = self._from or self._first
         if not was_read:
-            until = self._may_change_from(today) if self._start else until
-            return common([DateRange(self._start)], [DateRange(None, until - DAY)])
+            past = ALL_DAYS.before(self._calendar.period_of(self.today(began)).first)
+            return common([DateRange(self._start)], [self._settled(began) if self._start else past])
         if read_from is None:  # another connector read it, and does not say since when
             return []
-        before = [DateRange(None, read_from - DAY)] if read_from > date.min else []
+        before = [ALL_DAYS.before(read_from)] if read_from > date.min else []
         return common([DateRange(self._start)], [*before, *self._gaps])
 
-    def _may_change_from(self, today: date) -> date:
-        """The first day of the periods that each sync reads."""
-        return self._calendar.period_of(today - self._lookback).first
-
-    def _left_out(self, unread: list[DateRange], today: date, *, is_likely: bool) -> list[DateRange]:
+    def _left_out(self, unread: list[DateRange], began: datetime, *, is_likely: bool) -> list[DateRange]:
         """The unread days since the first entry that have nothing to report."""
         delivered = [DateRange(*self._calendar.period_of(day)) for day in self._subjects]
         found = common(self._without_entries(unread, is_likely=is_likely), missing(delivered))
         before = [gap for gap in found if gap.first is None]
         if self._start is None and (unread or self._first):
             self._first_now = before[0].last + DAY if before and before[0].last else date.min
-        found = common(found, missing(before), [DateRange(None, self._may_change_from(today) - DAY)])
-        if self.lists_idle_subjects:
-            found = [gap for gap in found if is_long(gap, self._calendar)]
-        self._gaps_now = found
-        return found
+        found = common(found, missing(before), [self._settled(began)])
+        return [gap for gap in found if is_long(gap, self._calendar) or not self.lists_idle_subjects]
 
     def _without_entries(self, days: list[DateRange], *, is_likely: bool) -> list[DateRange]:
         found, refusals = [], []
-        for kind in self.counts if days else ():
+        for kind in (self.counts or (self.open_like,)) if days else ():
             find = partial(self._gaps_of, kind, days, is_likely=is_likely)
             try:
                 found.append(self._client.once((kind, *days), find))
@@ -232,45 +222,24 @@ class ReportStream(DayStream):
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        progress.finished_days(progress.stream_state.began or began, DateRange(*stream_slice["period"]))
+        progress.add_finished_days(progress.stream_state.began or began, DateRange(*stream_slice["period"]))
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
         self._from, self._first, self._gaps = self._start, self._first_now, self._gaps_now
         began = progress.stream_state.began or began
-        changeable = self.today(began) - self._lookback
-        self._subjects = {
-            day: found for day, found in self._subjects.items() if self._calendar.period_of(day).last >= changeable
-        }
+        settled = self._settled(began)
+        self._subjects = {day: found for day, found in self._subjects.items() if not settled.covers(day, day)}
         return StreamState(cursor=began)
 
-    # Requests and rows.
-
-    @override
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        params = super().request_params(stream_state, stream_slice, next_page_token)
-        if params and self._include_fixed_fee is not None:
-            params["include_fixed_fee"] = str(self._include_fixed_fee).lower()
-        return params
+    # Its rows.
 
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
         period: Period = stream_slice["period"]
         days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
-        rows: dict[tuple[int, str], Row] = {}
         doubts = Event()
-        for page in self.list_reader.complete_pages(stream_slice, doubts.set, again=rows.clear):
-            for row in page.rows:
-                row |= {"currency": row.get("currency") or "", **days}
-                key = row[self.subject], row["currency"]
-                if key in rows and not row["currency"]:  # rows of two currencies that the user may not see
-                    row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
-                rows[key] = row
+        rows = self._rows(stream_slice, days, doubts)
         before = self._subjects.get(period.first, set())
         if not before.issuperset(rows):
             self._subjects[period.first] = before.union(rows)
@@ -279,13 +248,23 @@ class ReportStream(DayStream):
         gone = before - rows.keys()
         if gone and not self.sees_everything:
             self._client.once(NOT_SHOWN, partial(logger.warning, NOT_SHOWN))
-            return
-        if doubts.is_set():
-            return
-        for id_, currency in gone:
-            zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
-            yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
-        self._subjects[period.first] = set(rows)
+        elif not doubts.is_set():
+            for id_, currency in gone:
+                zeros = {**dict.fromkeys(self._numbers, 0), self.subject: id_, "currency": currency, **days}
+                yield self._shape.record({**dict.fromkeys(self.get_json_schema()["properties"]), **zeros})
+            self._subjects[period.first] = set(rows)
+
+    def _rows(self, stream_slice: Slice, days: Mapping[str, str], doubts: Event) -> dict[tuple[int, str], Row]:
+        """The rows of a period, by subject and currency. Sets `doubts` if some may be missing."""
+        rows: dict[tuple[int, str], Row] = {}
+        for page in self.list_reader.complete_pages(stream_slice, doubts.set, again=rows.clear):
+            for row in page.rows:
+                row |= {"currency": row.get("currency") or "", **days}
+                key = row[self.subject], row["currency"]
+                if key in rows and not row["currency"]:  # rows of two currencies that the user may not see
+                    row |= {n: round((rows[key].get(n) or 0) + (row[n] or 0), 2) for n in self._numbers if n in row}
+                rows[key] = row
+        return rows
 
     @cached_property
     def _numbers(self) -> list[str]:

@@ -18,9 +18,6 @@ from source_harvest.state.date_range import DAY
 
 logger = logging.getLogger("airbyte")
 
-# A report takes at most 365 days, so a leap year is read in two halves.
-MONTHS_OF_HALF = 6
-
 WEEK_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -51,13 +48,12 @@ class Calendar:
             before = (day.weekday() - WEEK_DAYS.index(self.week_start)) % 7
             first = day - timedelta(days=min(before, (day - date.min).days))  # the week of `date.min` may be shorter
             return Period(first, day + timedelta(days=6 - before))
-        if self.kind == "month":
-            return Period(day.replace(day=1), _last_of_month(day))
-        if not calendar.isleap(day.year):
-            return Period(date(day.year, 1, 1), date(day.year, 12, 31))
-        if day.month <= MONTHS_OF_HALF:
-            return Period(date(day.year, 1, 1), _last_of_month(date(day.year, MONTHS_OF_HALF, 1)))
-        return Period(date(day.year, MONTHS_OF_HALF + 1, 1), date(day.year, 12, 31))
+        # A report takes at most 365 days, so a leap year is read in two halves.
+        months = 1 if self.kind == "month" else 6 if calendar.isleap(day.year) else 12
+        first_month = day.month - (day.month - 1) % months
+        last_month = first_month + months - 1
+        last_day = calendar.monthrange(day.year, last_month)[1]
+        return Period(date(day.year, first_month, 1), date(day.year, last_month, last_day))
 
     def periods(self, first: date, last: date) -> Iterator[Period]:
         """The periods that contain the days [first, last], in order."""
@@ -65,10 +61,6 @@ class Calendar:
             period = self.period_of(first)
             yield period
             first = period.last + DAY
-
-
-def _last_of_month(day: date) -> date:
-    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
 def local_day(moment: datetime, zone_name: str | None) -> date:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Slice
+from source_harvest.api.list_reader import Slice, Token
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import changed_since, is_changed_since
 from source_harvest.state.deletion_tracker import DeletionTracker
@@ -46,10 +46,7 @@ class RunningRows(UpdatedSince):
 
     @override
     def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
+        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
     ) -> MutableMapping[str, Any]:
         params = super().request_params(stream_state, stream_slice, next_page_token)
         wanted = (stream_slice or {}).get(self.running)

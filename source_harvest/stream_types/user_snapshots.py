@@ -70,12 +70,8 @@ class UserSnapshots(PerUserStream):
         return replace(super().place, nothing_there=REFUSALS)
 
     @override
-    def probe(self, place: Place | None = None) -> None:
-        super().probe(place or super().place)
-
-    @override
-    def any_slice(self) -> Slice:
-        return {"user_id": self._account.user(self.place)["id"]}
+    def probe(self) -> None:
+        self.list_reader.probe(super().place, {"user_id": self._account.user(self.place)["id"]})
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:

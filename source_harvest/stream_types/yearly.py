@@ -1,6 +1,6 @@
 """Lists that Harvest gives for one year at a time."""
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import replace
 from datetime import datetime
 from threading import Event
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Slice
+from source_harvest.api.list_reader import Slice, Token
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import timestamp
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
@@ -74,10 +74,7 @@ class YearlyStream(HarvestStream):
 
     @override
     def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
+        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
     ) -> MutableMapping[str, Any]:
         params = super().request_params(stream_state, stream_slice, next_page_token)
         return {**params, "year": (stream_slice or {})["year"]} if params else params
@@ -90,7 +87,7 @@ class YearlyStream(HarvestStream):
             rows = [row for row in page.rows if type(row.get("year")) is not int or row["year"] == year]
             ids.update(row["id"] for row in rows)
             if self._tracker:
-                self._tracker.delivered_children(self.name, year, rows, is_limited=False)
+                self._tracker.delivered_children(self.name, year, rows)
             yield from self.odd_rows.records(rows, self._shape.record)
         if self._tracker and not doubts.is_set():
             self._tracker.visited_whole(self.name, year, ids)

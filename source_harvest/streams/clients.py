@@ -11,6 +11,7 @@ class Clients(UpdatedSince):
     https://help.getharvest.com/api-v2/clients-api/clients/clients/
     """
 
+    is_suggested = True
     readable_by = CLIENT_MANAGERS
 
 

@@ -9,7 +9,7 @@ class Company(HarvestStream):
     https://help.getharvest.com/api-v2/company-api/company/company/
     """
 
-    primary_key = "full_domain"
+    primary_key = ["full_domain"]
     identified_by = ("full_domain",)
     text_keys = ("full_domain",)
     list_key = None

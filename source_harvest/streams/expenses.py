@@ -11,6 +11,7 @@ class Expenses(UpdatedSince):
     Everybody may read expenses; Members see their own, Managers those of their teammates and projects too.
     """
 
+    is_suggested = True
     module = "expense"
     readable_by = "everyone, unless the account has expenses switched off"
     limited_by_start_date = True
@@ -32,4 +33,5 @@ class ExpenseCategories(UpdatedSince):
     https://help.getharvest.com/api-v2/expenses-api/expenses/expense-categories/
     """
 
+    is_suggested = True
     module = "expense"

@@ -13,6 +13,7 @@ class Invoices(UpdatedSince):
     Recording a payment moves its `updated_at`; what else does is known in part only.
     """
 
+    is_suggested = True
     module = "invoice"
     readable_by = "Administrators and Managers with a permission for invoices"
     limited_by_start_date = True
@@ -27,6 +28,7 @@ class InvoiceLineItems(EmbeddedStream):
     Harvest gives a line no time of its own and tells nobody of one that was removed.
     """
 
+    is_suggested = True
     parent = Invoices
     parent_key = "invoice_id"
     embedded_in = "line_items"

@@ -91,7 +91,7 @@ class PtoAssignments(_PaidTimeOff):
     """
 
     resource = "pto/assignments"
-    primary_key = "user_id"
+    primary_key = ["user_id"]
     identified_by = ("user_id",)
     may_be_bare = True
     foreign_keys = {

@@ -1,13 +1,12 @@
 """Projects, and who and what works on them: users, tasks, and users on tasks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from typing_extensions import override
 
 from source_harvest.api.pages import Row
-from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
-from source_harvest.stream_types.joined import JoinedStream, Lists, id_of
+from source_harvest.stream_types.joined import JoinedStream, id_of
 from source_harvest.streams.users import Users
 
 
@@ -17,6 +16,7 @@ class Projects(UpdatedSince):
     https://help.getharvest.com/api-v2/projects-api/projects/projects/
     """
 
+    is_suggested = True
     readable_by = "Administrators and Managers of projects"
     foreign_keys = {"client_id": "clients"}
 
@@ -27,6 +27,7 @@ class ProjectUsers(UpdatedSince):
     https://help.getharvest.com/api-v2/projects-api/projects/user-assignments/
     """
 
+    is_suggested = True
     resource = "user_assignments"
     readable_by = "Administrators and Managers with teammates or projects"
     foreign_keys = {"project_id": "projects", "user_id": "users"}
@@ -38,6 +39,7 @@ class ProjectTasks(UpdatedSince):
     https://help.getharvest.com/api-v2/projects-api/projects/task-assignments/
     """
 
+    is_suggested = True
     resource = "task_assignments"
     readable_by = "Administrators and Managers of projects"
     foreign_keys = {"project_id": "projects", "task_id": "tasks"}
@@ -51,27 +53,20 @@ class UserProjects(JoinedStream):
     """
 
     foreign_keys = {"project_id": "projects", "user_id": "users", "client_id": "clients"}
-    joined_by = {ProjectUsers: ("project", "user")}
-
-    @classmethod
-    @override
-    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
-        return (ProjectUsers, Projects, Users)
+    joined_by = {ProjectUsers: ("project", "user"), Projects: (), Users: ()}
 
     @override
-    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
-        projects, users = lists[Projects], lists[Users]
-        for assignment in lists[ProjectUsers].values():
-            made_of = [assignment]
-            record = {**assignment, "client": None}
-            project_id, user_id = id_of(assignment, "project"), id_of(assignment, "user")
-            project = None if project_id is None else projects.get(project_id)
+    def join(self, began: str) -> Iterator[tuple[Row, list[Row]]]:
+        projects, users = self._lists[Projects], self._lists[Users]
+        for assignment in self._lists[ProjectUsers].values():
+            project_id = id_of(assignment, "project")
+            project, user = projects.get(project_id), users.get(id_of(assignment, "user"))
             if project_id is not None and project is None and str(assignment.get("created_at")) >= began:
                 continue
+            record, made_of = {**assignment, "client": None}, [assignment]
             if project:
                 made_of.append(project)
                 record["client"] = project.get("client")
-            user = None if user_id is None else users.get(user_id)
             if user and assignment.get("use_default_rates") and assignment.get("hourly_rate") is None:
                 made_of.append(user)
                 record["hourly_rate"] = user.get("default_hourly_rate")
@@ -89,15 +84,10 @@ class UserProjectTasks(JoinedStream):
     foreign_keys = {"user_id": "users", "project_task_id": "project_tasks", "project_id": "projects"}
     joined_by = {ProjectUsers: ("project", "user"), ProjectTasks: ("project",)}
 
-    @classmethod
     @override
-    def source_lists(cls) -> tuple[type[HarvestStream], ...]:
-        return (ProjectUsers, ProjectTasks)
-
-    @override
-    def join(self, lists: Lists, began: str) -> Iterator[tuple[Row, list[Row]]]:
-        tasks_of = self._grouped(lists[ProjectTasks].values(), "project")
-        for (project_id, user_id), places in self._grouped(lists[ProjectUsers].values(), "project", "user").items():
+    def join(self, began: str) -> Iterator[tuple[Row, list[Row]]]:
+        tasks_of = self._grouped(ProjectTasks)
+        for (project_id, user_id), places in self._grouped(ProjectUsers).items():
             for task in tasks_of.get((project_id,), ()):
                 made_of = [*places, task]
                 changes = [row["updated_at"] for row in made_of if isinstance(row.get("updated_at"), str)]
@@ -110,14 +100,14 @@ class UserProjectTasks(JoinedStream):
                 }
                 yield record, made_of
 
-    def _grouped(self, assignments: Iterable[Row], *references: str) -> dict[tuple[int, ...], list[Row]]:
-        """Assignments by what they refer to, but for those that say nothing of it."""
-        groups: dict[tuple[int, ...], list[Row]] = {}
-        for assignment in assignments:
-            ids = tuple(id_ for reference in references if (id_ := id_of(assignment, reference)) is not None)
-            if len(ids) == len(references):
-                groups.setdefault(ids, []).append(assignment)
+    def _grouped(self, source: type[UpdatedSince]) -> dict[tuple[int | None, ...], list[Row]]:
+        """The assignments of a list by what they are joined by; those that do not say it are left out."""
+        groups: dict[tuple[int | None, ...], list[Row]] = {}
+        for id_, row in self._lists[source].items():
+            ids = tuple(id_of(row, reference) for reference in self.joined_by[source])
+            if None in ids:
+                missing = f"assignments without a {' or '.join(self.joined_by[source])}, which were left out"
+                self.odd_rows.leave_out(missing, str(id_))
             else:
-                missing = f"assignments without a {' or '.join(references)}, which were left out"
-                self.odd_rows.leave_out(missing, str(assignment["id"]))
+                groups.setdefault(ids, []).append(row)
         return groups

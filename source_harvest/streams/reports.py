@@ -1,13 +1,5 @@
 """Reports: what was worked, spent, and not invoiced yet in each period, and how budgets stand."""
 
-from collections.abc import Iterator
-from datetime import datetime
-
-from typing_extensions import override
-
-from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.per_user import DayStream
 from source_harvest.stream_types.report import ReportStream
 from source_harvest.streams.expenses import Expenses
@@ -22,8 +14,6 @@ class _TimeReport(ReportStream):
     """
 
     open_like = TimeEntries
-    readable_by = TimeEntries.readable_by
-    counts = (TimeEntries,)
 
 
 class TimeClients(_TimeReport):
@@ -33,7 +23,6 @@ class TimeClients(_TimeReport):
     """
 
     resource = "reports/time/clients"
-    subject = "client_id"
     foreign_keys = {"client_id": "clients"}
 
 
@@ -44,7 +33,6 @@ class TimeProjects(_TimeReport):
     """
 
     resource = "reports/time/projects"
-    subject = "project_id"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
 
@@ -55,7 +43,6 @@ class TimeTasks(_TimeReport):
     """
 
     resource = "reports/time/tasks"
-    subject = "task_id"
     foreign_keys = {"task_id": "tasks"}
 
 
@@ -66,7 +53,6 @@ class TimeTeam(_TimeReport):
     """
 
     resource = "reports/time/team"
-    subject = "user_id"
     foreign_keys = {"user_id": "users"}
 
 
@@ -74,9 +60,6 @@ class _ExpenseReport(ReportStream):
     """What was spent."""
 
     open_like = Expenses
-    module = Expenses.module
-    readable_by = Expenses.readable_by
-    counts = (Expenses,)
     knows_fixed_fees = False
 
 
@@ -87,7 +70,6 @@ class ExpensesClients(_ExpenseReport):
     """
 
     resource = "reports/expenses/clients"
-    subject = "client_id"
     foreign_keys = {"client_id": "clients"}
 
 
@@ -98,7 +80,6 @@ class ExpensesProjects(_ExpenseReport):
     """
 
     resource = "reports/expenses/projects"
-    subject = "project_id"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
 
 
@@ -109,7 +90,6 @@ class ExpensesCategories(_ExpenseReport):
     """
 
     resource = "reports/expenses/categories"
-    subject = "expense_category_id"
     foreign_keys = {"expense_category_id": "expense_categories"}
 
 
@@ -120,7 +100,6 @@ class ExpensesTeam(_ExpenseReport):
     """
 
     resource = "reports/expenses/team"
-    subject = "user_id"
     foreign_keys = {"user_id": "users"}
 
 
@@ -134,9 +113,6 @@ class Uninvoiced(ReportStream):
 
     resource = "reports/uninvoiced"
     open_like = Invoices
-    module = Invoices.module
-    readable_by = Invoices.readable_by
-    subject = "project_id"
     counts = (TimeEntries, Expenses)
     lists_idle_subjects = True
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
@@ -154,17 +130,4 @@ class ProjectBudget(DayStream):
     text_keys = ("snapshot_date",)
     identified_by = ("project_id",)
     open_like = TimeEntries
-    readable_by = "everyone"
     foreign_keys = {"project_id": "projects", "client_id": "clients"}
-
-    @override
-    def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        self._client.report_plan.add(self.name, 1)
-        yield {}
-
-    @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        day = None
-        for page in self.list_reader.new_pages(stream_slice):
-            day = day or self.today(page.moment).isoformat()
-            yield from (self._shape.record({**row, "snapshot_date": day}) for row in page.rows)

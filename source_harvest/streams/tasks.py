@@ -9,4 +9,5 @@ class Tasks(UpdatedSince):
     https://help.getharvest.com/api-v2/tasks-api/tasks/tasks/
     """
 
+    is_suggested = True
     readable_by = "Administrators and Managers who may create and edit tasks"

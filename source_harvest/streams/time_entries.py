@@ -12,6 +12,7 @@ class TimeEntries(RunningRows):
     Everybody may read time entries; Members see their own, Managers those of their teammates and projects too.
     """
 
+    is_suggested = True
     readable_by = "everyone"
     limited_by_start_date = True
     business_date = "spent_date"

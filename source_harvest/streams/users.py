@@ -5,7 +5,6 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from source_harvest.api.list_reader import Slice
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.per_parent import PerParentStream
@@ -19,6 +18,7 @@ class Users(UpdatedSince):
     The flags are those that Harvest sent until 2022; today it sends `access_roles`, from which they follow.
     """
 
+    is_suggested = True
     readable_by = "Administrators and Managers with teammates"
     access_role_flags = {
         "is_admin": ("administrator",),
@@ -41,9 +41,8 @@ class _PerUserList(PerParentStream):
     foreign_keys = {"user_id": "users"}
 
     @override
-    def any_slice(self) -> Slice:
-        user = self._account.user(self.place)
-        return {self.parent_key: user["id"]}
+    def probe(self) -> None:
+        self.list_reader.probe(self.place, {self.parent_key: self._account.user(self.place)["id"]})
 
 
 class BillableRates(_PerUserList):

@@ -1,25 +1,13 @@
 """Runs one sync of the configured streams on the CDK's concurrent engine."""
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from queue import Empty, Queue
 from threading import Thread
 
-from airbyte_cdk.models import (
-    AirbyteEstimateTraceMessage,
-    AirbyteMessage,
-    AirbyteTraceMessage,
-    EstimateType,
-    FailureType,
-    TraceType,
-)
-from airbyte_cdk.models import Type as MessageType
+from airbyte_cdk.models import AirbyteMessage, FailureType
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
-from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
-from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import InMemoryMessageRepository, NoopMessageRepository
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField, FinalStateCursor
@@ -32,7 +20,6 @@ from source_harvest.api.logs import quiet
 from source_harvest.api.request_slots import LONG_SLOTS, RequestSlots
 from source_harvest.errors import HarvestError
 from source_harvest.state.deletion_tracker import DeletionTracker
-from source_harvest.state.progress import State, StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
 from source_harvest.stream_types.per_user import SignedInUser
@@ -55,6 +42,8 @@ class Engine:
         self._slots = slots
         self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
+        self.emit = self._queue.put
+        """Queues a message, a record or an error, behind all that was queued before."""
 
     def read(self, runs: list[StreamRun], unknown: list[str]) -> Iterator[AirbyteMessage]:
         """Yields the messages of the sync. Each name in `unknown`, which no stream has, fails as a stream.
@@ -90,26 +79,27 @@ class Engine:
         )
 
     def _known(self, runs: list[StreamRun]) -> Iterator[DefaultStream]:
-        deletions, progress = _deletions(runs)
-        tracker = deletions.tracker if deletions else None
+        deletions = [
+            (run.stream, run.progress)
+            for run in runs
+            if isinstance(run.stream, DeletedRecordsStream) and run.progress.remembers
+        ]
+        tracker = deletions[0][0].tracker if deletions else None
         tracked = [found for run in runs if (found := run.stream.tracked(run.progress))] if deletions else []
         shared, whole = self._shared_lists(runs, tracker), self._shared_lists(runs, None, whole=True)
-        if deletions and progress:
-            deletions.track(progress, tracked, shared[SignedInUser].wait)
+        for deleted_records, progress in deletions:
+            deleted_records.track(progress, tracked, shared[SignedInUser].wait)
         names = {stream.name for stream in tracked}
         for run in runs:
             stream = run.stream
-            emits = (self._emit_state, self._emit_estimate, self._emit_error)
-            run.connect(
-                *(partial(emit, stream.name) for emit in emits), tracker=tracker if stream.name in names else None
-            )
+            run.progress.track(tracker if stream.name in names else None)
             lists = [shared[source] for source in stream.source_lists()]
             whole_lists = [whole[source] for source in stream.source_lists()]
             yield DefaultStream(
                 partition_generator=StreamPartitions(run, lists, whole_lists, self._slots),
                 name=stream.name,
                 json_schema=stream.get_json_schema,
-                primary_key=stream.key_columns,
+                primary_key=stream.primary_key,
                 cursor_field=CursorField(stream.cursor_column) if stream.cursor_column else None,
                 logger=self._logger,
                 cursor=run,
@@ -137,29 +127,6 @@ class Engine:
             source: SharedList(sharing[0].stream.sibling(source), sharing, self._slots, tracker, whole=whole)
             for source, sharing in runs_of.items()
         }
-
-    # These use the same queue as the records, so that no state overtakes the rows it covers.
-
-    def _emit_state(self, stream: str, state: State) -> None:
-        states = ConnectorStateManager()
-        states.update_state_for_stream(stream, None, state)
-        self._queue.put(states.create_state_message(stream, None))
-
-    def _emit_estimate(self, stream: str, rows: int) -> None:
-        estimate = AirbyteEstimateTraceMessage(name=stream, type=EstimateType.STREAM, row_estimate=rows)
-        trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-        self._queue.put(AirbyteMessage(type=MessageType.TRACE, trace=trace))
-
-    def _emit_error(self, stream: str, error: HarvestError) -> None:
-        self._queue.put(StreamThreadException(error, stream))
-
-
-def _deletions(runs: list[StreamRun]) -> tuple[DeletedRecordsStream, StreamProgress] | tuple[None, None]:
-    """The stream of deleted records, if this sync reads it incrementally."""
-    for run in runs:
-        if isinstance(run.stream, DeletedRecordsStream) and run.progress.remembers:
-            return run.stream, run.progress
-    return None, None
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

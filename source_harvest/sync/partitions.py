@@ -40,7 +40,7 @@ class StreamPartitions(PartitionGenerator):
         run, stream = self._run, self._run.stream
         try:
             began = yield from self._read(self._lists)
-            if stream.needs_whole_lists():
+            if stream.needs_whole_lists:
                 both = zip(self._lists, self._whole_lists, strict=True)
                 if lists := [whole for changes, whole in both if not changes.is_whole]:
                     yield from self._read(lists)
@@ -54,7 +54,7 @@ class StreamPartitions(PartitionGenerator):
             if run.is_stopped:
                 return
             partition = SlicePartition(run, stream_slice, began, self._slots)
-            yield self._announced(partition)
+            yield partition
             if number == 0 and stream.waits_long:  # the first shows whether Harvest refuses them all
                 self._slots.wait(partition.is_over)
         run.finish(began)
@@ -62,8 +62,13 @@ class StreamPartitions(PartitionGenerator):
     def _read(self, lists: list[SharedList]) -> Generator[Partition, None, datetime]:
         """Yields partitions for the unclaimed lists, waits for all lists, and returns when the first read began."""
         own = [shared_list for shared_list in lists if shared_list.claim()]
-        for shared_list in own:
-            yield from self._partitions(shared_list, self._slices(shared_list, own))
+        try:
+            for shared_list in own:
+                yield from self._partitions(shared_list, shared_list.slices())
+        except Exception as error:  # fails all claimed lists, so that no stream waits for them
+            for claimed in own:
+                claimed.fail(error)
+            raise
         for shared_list in own:
             yield from self._partitions(shared_list, shared_list.more_slices())
         began = []
@@ -77,22 +82,9 @@ class StreamPartitions(PartitionGenerator):
         self._run.requests_of_others += sum(shared_list.requests for shared_list in own)
         return min(began)
 
-    def _slices(self, shared_list: SharedList, own: list[SharedList]) -> list[ListSlice]:
-        """As `SharedList.slices`. An error fails all claimed lists, so that no stream waits for them."""
-        try:
-            return shared_list.slices()
-        except Exception as error:
-            for claimed in own:
-                claimed.fail(error)
-            raise
-
     def _partitions(self, shared_list: SharedList, list_slices: Iterable[ListSlice]) -> Iterator[Partition]:
         for list_slice in list_slices:
-            yield self._announced(ListPartition(self._run, shared_list, list_slice, self._slots))
-
-    def _announced(self, partition: Partition) -> Partition:
-        self._run.announce()
-        return partition
+            yield ListPartition(self._run, shared_list, list_slice, self._slots)
 
 
 class UnknownStream(PartitionGenerator):
@@ -117,6 +109,7 @@ class SlotPartition(Partition):
 
         So no more partitions are generated than can be read, and those with long slots do not queue behind thousands.
         """
+        run.announce()
         self._run = run
         self._slot = slot
 
@@ -172,17 +165,13 @@ class SlicePartition(SlotPartition):
         with self._slot:
             if run.is_stopped:
                 return
-            count, started = 0, time.monotonic()
+            started = time.monotonic()
             try:
                 with schema_errors(stream.place):
-                    for row in stream.read_partition(self._slice):
-                        if record := run.record(row):
-                            count += 1
-                            yield record
+                    yield from filter(None, map(run.cdk_record, stream.read_partition(self._slice)))
             except HarvestError as error:
-                run.count(count)
                 if run.failed(error, started):
                     raise
                 return  # another partition raised the same error, so the stream is incomplete already
-            run.succeeded(count)
+            run.succeeded()
             stream.partition_done(self._slice, run.progress, self._began)

@@ -56,14 +56,14 @@ class SharedList:
         self._in_doubt = Event()
         self._is_tracked = False
         self._lock = Lock()
-        self._is_claimed = False
+        self._claim = Lock()
         self._over = Event()
         self._error: Exception | None = None
         self._began: datetime | None = None
         self._more: SimpleQueue[ListSlice | None] = SimpleQueue()
         self._open_slices = 0
         self._is_resumed = False
-        self._catch_up_since: str | None = None
+        self._catch_up_since: str | None = None  # `overlap` before the first attempt began
         self._must_catch_up = False  # an entry's date may change from a range not yet read to one already read
         self._must_count = False  # the list was cut, and its slices may have missed entries
         self._delivered = source.list_reader.delivered_rows()
@@ -87,9 +87,7 @@ class SharedList:
 
     def claim(self) -> bool:
         """True for the first caller, who must read the list; the others wait."""
-        with self._lock:
-            is_first, self._is_claimed = not self._is_claimed, True
-        return is_first
+        return self._claim.acquire(blocking=False)
 
     def slices(self) -> list[ListSlice]:
         """The slices to read first; `more_slices` yields the rest."""
@@ -105,11 +103,11 @@ class SharedList:
             self._catch_up_since = min([timestamp(self._began - self._source.overlap), *filter(None, others)])
             slices = [ListSlice(days) for days in self._resume(unfinished, self._began)]
             self._must_catch_up = bool(slices)
+            slices = slices or [ListSlice(changed_since=self._catch_up_since)]
         else:
             slices = [ListSlice()]
-            for run in resumable:
-                run.progress.forget_spans()
-        slices = slices or [self._catch_up()]
+            for run in unfinished:  # all days are read again
+                run.progress.set_finished_days(None, (), None, 0)
         self._open_slices = len(slices)
         return slices
 
@@ -120,18 +118,13 @@ class SharedList:
         """
         gaps = merged(gap for run in runs for gap in missing(run.progress.stream_state.finished_days))
         done = missing(gaps)
-        agreed = next(
-            (
-                s
-                for s in (run.progress.stream_state for run in runs)
-                if s.began == began and list(s.finished_days) == done
-            ),
-            None,
-        )
         self._must_count = True
-        self._announced, self._found = (agreed.entries, agreed.found) if agreed else (None, 0)
+        for state in (run.progress.stream_state for run in runs):
+            if state.began == began and list(state.finished_days) == done:
+                self._announced, self._found = state.entries, state.found
+                break
         for run in runs:
-            run.progress.go_on(began, done, self._announced, self._found)
+            run.progress.set_finished_days(began, tuple(done), self._announced, self._found)
         return gaps
 
     def more_slices(self) -> Iterator[ListSlice]:
@@ -220,12 +213,12 @@ class SharedList:
     def _cut(self, list_slice: ListSlice, page: Page) -> tuple[DateRange | None, list[DateRange]]:
         """As `date_slices.cut`. Cuts only a long slice whose first page is sorted newest first."""
         is_read_whole = self._is_tracked or any(run.progress.is_first_read for run in self._runs)
-        if not (is_read_whole and self._source.business_date and page.entries and page.rows):
-            return None, []
-        if list_slice.changed_since or list_slice.as_one:
+        entries = page.entries or 0
+        has_dates = self._source.business_date and entries and page.rows
+        if list_slice.changed_since or list_slice.as_one or not (is_read_whole and has_dates):
             return None, []
         share = (self._announced or 0) / len(page.rows) / SLICES_PER_LIST
-        pages_left = math.ceil(page.entries / len(page.rows)) - 1
+        pages_left = math.ceil(entries / len(page.rows)) - 1
         if pages_left < max(PAGES_PER_SLICE, share):
             return None, []
         days = [day for row in page.rows if (day := self._day(row)) and list_slice.date_range.covers(day, day)]
@@ -257,24 +250,19 @@ class SharedList:
         if self._tracker:
             self._tracker.delivered(self._source.name, rows)
         for run in self._runs:
-            stream = run.stream
             if self._whole:
-                stream.add_whole_list(type(self._source), rows)
-                continue
-            yield from self._records_of(run, rows)
+                run.stream.add_whole_list(type(self._source), rows)
+            else:
+                yield from self._records_of(run, rows)
 
     def _records_of(self, run: StreamRun, rows: list[Row]) -> Iterator[Record]:
         """The records of one run. A row that is not as documented fails this stream only."""
-        stream, count = run.stream, 0
         try:
-            with schema_errors(stream.place):
-                for row in stream.records_from(type(self._source), rows, run.progress):
-                    if record := run.record(row):
-                        count += 1
-                        yield record
+            with schema_errors(run.stream.place):
+                records = run.stream.records_from(type(self._source), rows, run.progress)
+                yield from filter(None, map(run.cdk_record, records))
         except HarvestError as error:
-            stream.odd_rows.fail(error)
-        run.count(count)
+            run.stream.odd_rows.fail(error)
 
     def _needed(self) -> str | None:
         """The earliest `updated_since` that a run or the tracker needs; None for the whole list."""
@@ -290,6 +278,7 @@ class SharedList:
     def _check_first_page(self, page: Page) -> None:
         """Notes the list's time and length from its first answer. Drops states from the future."""
         self._began, self._announced = page.moment, page.entries
+        self._catch_up_since = timestamp(page.moment - self._source.overlap)
         for run in self._runs:
             if type(run.stream) is type(self._source) and page.entries:
                 run.progress.expect(page.entries)
@@ -299,7 +288,7 @@ class SharedList:
                     run.stream.name,
                     timestamp(page.sent),
                 )
-                run.progress.start_anew()
+                run.progress.forget_last_state()
         self._since = self._needed()
 
     def _checkpoint(self, list_slice: ListSlice, found: int) -> None:
@@ -309,8 +298,9 @@ class SharedList:
         if list_slice.changed_since or list_slice.date_range == ALL_DAYS or self._began is None:
             return
         for run in self._runs:
-            if run.progress.is_first_read and run.stream.takes_at_once:
-                run.progress.finished_days(self._began, list_slice.date_range, self._announced, found)
+            stream, progress = run.stream, run.progress
+            if progress.is_first_read and stream.takes_at_once and not stream.odd_rows.has_failed:
+                progress.add_finished_days(self._began, list_slice.date_range, self._announced, found)
 
     def _close_slice(self) -> None:
         """Counts a slice as done. After the last one, adds a final slice if one is due, else ends the read."""
@@ -331,26 +321,17 @@ class SharedList:
         """The slice to read last: changes since the read began, then, if entries are missing, the list again."""
         if self._must_catch_up:
             self._must_catch_up = False
-            return self._catch_up()
+            return ListSlice(changed_since=self._catch_up_since)
         if self._must_count and (self._announced is None or self._found < self._announced):
             self._must_count = False
+            announced = "an unknown number of" if self._announced is None else self._announced
             logger.info(
                 "%s: the date ranges held %d of %s entries, so the list is read again page by page",
-                *(
-                    self._source.name,
-                    self._found,
-                    "an unknown number of" if self._announced is None else self._announced,
-                ),
+                *(self._source.name, self._found, announced),
             )
             self._in_doubt.clear()
             return ListSlice(as_one=True)
         return None
-
-    def _catch_up(self) -> ListSlice:
-        """The entries changed since the first attempt began."""
-        if self._began is None:
-            raise SyncAbortedError
-        return ListSlice(changed_since=self._catch_up_since or timestamp(self._began - self._source.overlap))
 
     @property
     def _tolerance(self) -> timedelta:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from datetime import datetime
-from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import Any
 
 import orjson
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
+from source_harvest.api.pages import Row
 from source_harvest.errors import HarvestError, TriesUsedUpError, redacted
-from source_harvest.state.deletion_tracker import DeletionTracker
-from source_harvest.state.progress import State, StreamProgress
+from source_harvest.state.progress import StreamProgress
+from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.odd_rows import OddRowsError
-
-if TYPE_CHECKING:
-    from source_harvest.api.pages import Row
-    from source_harvest.stream_types.base import HarvestStream
 
 logger = logging.getLogger("airbyte")
 
@@ -46,67 +44,46 @@ class StreamRun(Cursor):
         """Its remaining partitions are skipped, as they would fail too."""
         self.requests_of_others = 0
         """Requests made by list readers other than the stream's own."""
-        self._emit_state: Callable[[State], None] = _nowhere
-        self._emit_error: Callable[[HarvestError], None] = _nowhere
         self._lock = RLock()
         self._rows = 0
         self._faults = 0
         self._fault_at = 0.0
         self._reported: set[str] = set()
-        self._has_left_out = False
         self._began = time.monotonic()
-        self._partitions_lock = Lock()
         self._open_partitions = 0
-        self._final: Callable[[], State] | None = None
+        self._complete_as_of: datetime | None = None
 
-    def connect(
-        self,
-        emit_state: Callable[[State], None],
-        emit_estimate: Callable[[int], None],
-        emit_error: Callable[[HarvestError], None],
-        *,
-        tracker: DeletionTracker | None,
-    ) -> None:
-        """Sets where states, row estimates and errors that are not raised go. Called before the read.
+    def cdk_record(self, row: Row) -> Record | None:
+        """The row as a record of the stream, and counts it; None if it cannot be written as JSON.
 
-        A state is queued behind the records read so far. `tracker` is None if no deletions are tracked for the stream.
+        Such a row fails this stream only.
         """
-        self._emit_state = emit_state
-        self._emit_error = emit_error
-        self.progress.connect(self._emit_checkpoint, emit_estimate, tracker)
-
-    def record(self, row: Row) -> Record | None:
-        """The row as a record of the stream; None if it cannot be written as JSON, which fails this stream only."""
         try:
             orjson.dumps([[row]])  # as deep as in its message
         except orjson.JSONEncodeError as error:
             self._leave_out(row, error)
             return None
+        with self._lock:
+            self._rows += 1
         return Record(data=row, stream_name=self.stream.name)
 
     def _leave_out(self, row: Row, reason: Exception) -> None:
-        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.key_columns)
+        key = ", ".join(f"{column} {row.get(column)!r}" for column in self.stream.primary_key)
         message = (
             f"A row of {self.stream.name} ({redacted(key)}) cannot be written as JSON ({reason}) and is left out, so "
             "the stream is incomplete; its other rows are read. Change the row in Harvest, or deselect the stream."
         )
         with self._lock:
-            is_first, self._has_left_out = not self._has_left_out, True
+            is_first, self.progress.has_left_out = not self.progress.has_left_out, True
         if is_first:
-            self._emit_error(HarvestError(message, FailureType.system_error))
+            self.progress.emit(StreamThreadException(HarvestError(message, FailureType.system_error), self.stream.name))
         else:
             logger.warning(message)
 
-    def count(self, rows: int) -> None:
-        """Adds to the number of rows read."""
-        with self._lock:
-            self._rows += rows
-
-    def succeeded(self, rows: int) -> None:
-        """A partition of so many rows was read."""
+    def succeeded(self) -> None:
+        """A partition was read."""
         with self._lock:
             self._faults = 0
-            self.count(rows)
 
     def failed(self, error: HarvestError, began: float) -> bool:
         """A partition failed; returns whether the error is new. `began`: seconds on `time.monotonic()` at its start.
@@ -139,34 +116,29 @@ class StreamRun(Cursor):
 
     def announce(self) -> None:
         """Counts one more partition that will be read."""
-        with self._partitions_lock:
+        with self._lock:
             self._open_partitions += 1
 
     def finish(self, began: datetime) -> None:
         """All partitions are generated. Once they are read, the stream is complete as of `began`."""
-        with self._partitions_lock:
-            self._final = lambda: self.progress.state(self.stream.final_state(self.progress, began))
+        with self._lock:
+            self._complete_as_of = began
             self._emit_if_complete()
-
-    def _emit_checkpoint(self, state: State) -> None:
-        """Called by the thread that read the rows which the state covers."""
-        if not self._has_left_out:
-            self._emit_state(state)
 
     @override
     def close_partition(self, partition: Partition) -> None:
-        with self._partitions_lock:
+        with self._lock:
             self._open_partitions -= 1
             self._emit_if_complete()
 
     def _emit_if_complete(self) -> None:
-        if self._final is not None and self._open_partitions == 0 and not self._has_left_out:
-            self._emit_state(self._final())
+        if self._complete_as_of and self._open_partitions == 0:
+            self.progress.emit_state(self.stream.final_state(self.progress, self._complete_as_of))
 
     @property
     @override
     def state(self) -> MutableMapping[str, Any]:
-        return dict(self._final() if self._final else {})
+        return {}  # the engine never asks for it
 
     @override
     def observe(self, record: Record) -> None:
@@ -184,7 +156,3 @@ class StreamRun(Cursor):
     @override
     def should_be_synced(self, record: Record) -> bool:
         return True
-
-
-def _nowhere(_: object) -> None:
-    """Placeholder until `connect` is called."""

@@ -45,7 +45,7 @@ def test_one_may_always_go_on_and_another_waits_for_it() -> None:
     second.take(1_000)
     thread, done = taking(third, 50)
     assert not done.wait(0.1)
-    second.give_back()
+    second.close()
     assert done.wait(LONGEST_WAIT)
     thread.join()
 
@@ -58,7 +58,7 @@ def test_who_holds_little_never_waits() -> None:
     small.take(10)
     thread, done = taking(small, 1)
     assert not done.wait(0.1)
-    second.give_back()
+    second.close()
     assert done.wait(LONGEST_WAIT)
     thread.join()
 

@@ -11,6 +11,7 @@ from airbyte_cdk.models import ConnectorSpecification
 
 from emulator import Harvest, Server
 from source_harvest.api.auth import HarvestOAuth, authenticator
+from source_harvest.api.no_answer import NoAnswerLimit
 from source_harvest.errors import HarvestError
 from source_harvest.source import SourceHarvest
 from testing.configs import settings
@@ -246,7 +247,7 @@ def test_a_token_that_could_not_be_had_is_asked_for_again_after_a_while(
     harvest: Harvest, oauth_config: dict[str, Any], naps: list[float]
 ) -> None:
     harvest.faults.add(path="/oauth2/token", status=503, times=6)
-    asked = authenticator(settings(oauth_config), oauth_config, {})
+    asked = authenticator(settings(oauth_config), oauth_config, {}, NoAnswerLimit())
     assert isinstance(asked, HarvestOAuth)
     for seconds in (0, 59):
         naps.append(seconds)

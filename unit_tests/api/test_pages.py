@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from source_harvest.api import page_size, request_slots, session
+from source_harvest.api import page_size, pages, request_slots, session
 from testing.in_process import Sync, sync
 from testing.raw_server import RawServer, Request, head
 from testing.waiting import LONGEST_WAIT
@@ -267,7 +267,7 @@ ROWS: dict[str, list[int]] = {"empty": [], "the same": [1, 2], "new": [1, 2]}
 def test_pages_that_go_on_without_end_are_an_error(
     rows: str, total: int | None, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_size, "MOST_PAGES", 200)
+    monkeypatch.setattr(pages, "MOST_PAGES", 200)
 
     def answer(request: Request) -> None:
         page = int(request.query.get("page", "1"))

@@ -27,7 +27,7 @@ def test_one_line_says_how_many_requests_all_reports_take_and_how_long_by_the_li
 ) -> None:
     monkeypatch.setattr(rate_limit, "REQUESTS", 100)
     monkeypatch.setattr("source_harvest.api.rate_limit.RateLimit.wait", lambda *_: None)
-    monkeypatch.setattr("source_harvest.api.rate_limit.RateLimit.take", lambda _: rate_limit.Turn(0.0))
+    monkeypatch.setattr("source_harvest.api.rate_limit.RateLimit.take", lambda _: True)
     config |= {"replication_start_date": "2024-03-01", "include_fixed_fee": True}
     refused = state_of("time_team", {"period_end": "2026-01-01T00:00:00Z", "period": "year"})
     caplog.set_level(logging.INFO)
@@ -41,9 +41,7 @@ def test_one_line_says_how_many_requests_all_reports_take_and_how_long_by_the_li
 
 @pytest.mark.parametrize(("requests", "minutes"), [(1, 0), (100, 0), (101, 16), (200, 16), (201, 31), (1000, 136)])
 def test_as_many_minutes_are_told_as_the_limit_makes_it_take(requests: int, minutes: int) -> None:
-    limit = rate_limit.RateLimit(
-        "limit", 100, rate_limit.REPORTS_WINDOW, rate_limit.REPORTS_SLACK, rate_limit.REPORTS_DEFAULT_WAIT
-    )
+    limit = rate_limit.RateLimit("limit", 100, rate_limit.REPORTS_WINDOW, rate_limit.REPORTS_DEFAULT_WAIT)
     assert limit.minutes_for(requests) == minutes
 
 
@@ -53,9 +51,7 @@ def test_other_streams_are_read_while_reports_wait_for_their_limit(
 ) -> None:
     monkeypatch.setattr(rate_limit, "REQUESTS", 5)
     monkeypatch.setattr(rate_limit, "WINDOW", timedelta(milliseconds=10))
-    monkeypatch.setattr(rate_limit, "SLACK", timedelta(0))
     monkeypatch.setattr(rate_limit, "REPORTS_WINDOW", timedelta(seconds=8))
-    monkeypatch.setattr(rate_limit, "REPORTS_SLACK", timedelta(0))
     config |= {"num_workers": num_workers, "replication_start_date": "2026-01-01"}
     others = ["clients", "invoices", "invoice_messages", "time_entries", "users"]
     result = sync(config, [*others, "time_clients", "time_tasks"])

@@ -93,7 +93,7 @@ def test_a_start_date_is_a_day_or_a_moment_in_utc(typed: str) -> None:
     assert start.isoformat().startswith("2024-02-29T00:00:00")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:8080/", "http://[::1]:8080/v2"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:65535", "http://localhost:8080/", "http://[::1]:8080/v2"])
 def test_http_is_for_this_machine_only(url: str) -> None:
     assert settings({"credentials": TOKEN, "api_url": url}).api_url == f"{url.rstrip('/').removesuffix('/v2')}/v2"
 
@@ -167,6 +167,8 @@ def test_an_address_that_others_might_read_differently_is_refused(name: str, url
         ({"credentials": TOKEN, "api_url": "api.harvestapp.com"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "https://[::1"}, "api_url"),
         ({"credentials": TOKEN, "api_url": "https://127.0.0.1:99999"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "https://127.0.0.1:65536"}, "api_url"),
+        ({"credentials": TOKEN, "api_url": "https://.harvestapp.com"}, "api_url"),
         ({"credentials": TOKEN, "identity_url": "http://10.0.0.1"}, "identity_url"),
         ({"credentials": TOKEN, "identity_url": ["https://id.getharvest.com"]}, "identity_url"),
     ],
@@ -228,6 +230,31 @@ def test_every_field_of_the_form_has_a_title_a_description_and_a_place(spec: Con
     assert {name for name, field in properties.items() if field.get("airbyte_hidden")} == {"api_url", "identity_url"}
     secrets = {n for option in options for n, field in option["properties"].items() if field.get("airbyte_secret")}
     assert secrets == {"api_token", "client_secret", "refresh_token", "access_token"}
+
+
+def test_the_form_has_groups_in_which_its_fields_stand_in_order(spec: ConnectorSpecification) -> None:
+    groups = [group["id"] for group in spec.connectionSpecification["groups"]]
+    assert groups == ["account", "data", "tuning"]
+    fields = sorted(spec.connectionSpecification["properties"].values(), key=lambda field: field["order"])
+    assert sorted(fields, key=lambda field: groups.index(field["group"])) == fields
+    assert list(spec.connectionSpecification["properties"].values()) == fields
+
+
+def test_the_form_shows_what_most_people_set_and_describes_the_ways_to_sign_in(spec: ConnectorSpecification) -> None:
+    """Airbyte folds optional fields away, but for those that it is to show always."""
+    properties = spec.connectionSpecification["properties"]
+    shown = {name for name, field in properties.items() if field.get("always_show")}
+    assert shown == {"account_id", "replication_start_date", "report_period"}
+    assert properties["credentials"]["display_type"] == "radio"
+    assert all(option["description"] for option in properties["credentials"]["oneOf"])
+
+
+def test_titles_are_short_and_each_description_is_one_sentence(spec: ConnectorSpecification) -> None:
+    properties = spec.connectionSpecification["properties"]
+    for name, field in properties.items():
+        assert len(field["title"]) < 40, name
+        assert field["description"].endswith("."), name
+        assert field.get("airbyte_hidden") or ". " not in field["description"], name
 
 
 def test_the_examples_in_the_form_are_valid(spec: ConnectorSpecification) -> None:

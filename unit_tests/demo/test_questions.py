@@ -10,7 +10,8 @@ from rich.console import Console
 
 from demo.chart import utilisation_chart
 from demo.loader import Warehouse
-from demo.show import ask
+from demo.progress import ReadProgress
+from demo.show import WithoutTrailingBlanks, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ TABLES: dict[str, dict[str, Any]] = {
     | {"rounded_hours": NUMBER, "billable": YES, "billable_rate": NUMBER, "created_at": MOMENT}
     | {"client": {"type": "object"}},
     "company": {"id": INTEGER, "currency": TEXT},
+    "deleted_records": {"id": INTEGER, "stream": TEXT, "record_id": INTEGER, "is_deleted": YES},
     "cost_rates": {"id": INTEGER, "user_id": INTEGER, "amount": NUMBER, "start_date": DAY, "end_date": DAY},
     "expenses": {"id": INTEGER, "project_id": INTEGER, "spent_date": DAY, "total_cost": NUMBER, "billable": YES},
     "invoices": {"id": INTEGER, "issue_date": DAY, "state": TEXT},
@@ -43,6 +45,10 @@ TABLES: dict[str, dict[str, Any]] = {
     | {"is_unlimited": YES, "available_days": NUMBER, "used_days": NUMBER, "pending_days": NUMBER}
     | {"remaining_days": NUMBER},
 }
+
+
+DELETED = 4711
+"""The id of a time entry that was deleted in Harvest, and does not count."""
 
 
 def cost_rate(number: int, amount: float, start: str | None = None, end: str | None = None) -> dict[str, Any]:
@@ -94,9 +100,18 @@ def fill(
             {"id": 21, "client_id": 2, "is_fixed_fee": True},
         ],
         "users": users,
-        "time_entries": [{"id": number} | made for number, made in enumerate(entries)],
+        "time_entries": [
+            *({"id": number} | made for number, made in enumerate(entries)),
+            *([{"id": DELETED} | entry("2026-03-20", 1000.0, project=20)] if entries else []),
+        ],
         "company": [{"id": 1, "currency": "EUR"}],
         "cost_rates": cost_rates or [],
+        "deleted_records": [
+            {"id": 1, "stream": "time_entries", "record_id": DELETED, "is_deleted": True},
+            {"id": 2, "stream": "time_entries", "record_id": 0, "is_deleted": False},  # it came back
+            {"id": 3, "stream": "expenses", "record_id": 0, "is_deleted": True},
+            *({"id": n, "stream": name, "record_id": DELETED, "is_deleted": True} for n, name in enumerate(others, 4)),
+        ],
         **others,
     }
     streams = [
@@ -183,6 +198,11 @@ def test_margin_counts_expenses_and_the_share_of_a_fixed_fee(warehouse: Warehous
     made["invoice_line_items"] = [
         {"id": n, "invoice_id": n, "project_id": 21, "amount": amount} for n, (_, _, amount) in enumerate(invoices)
     ]
+    made["expenses"].append({**expenses[0], "id": DELETED, "total_cost": 9000.0})
+    made["invoices"].append({"id": DELETED, "issue_date": "2026-03-31", "state": "open"})
+    for id_, invoice_id in ((DELETED, 1), (9, DELETED)):
+        made["invoice_line_items"].append({"id": id_, "invoice_id": invoice_id, "project_id": 21, "amount": 9000.0})
+    made["projects"].append({**fixed, "id": DELETED, "starts_on": "2026-01-01", "ends_on": "2026-01-05"})
     fill(warehouse, [user(1, "Ada")], [entry("2026-03-31", 1.0, project=20)], [cost_rate(1, 20.0)], **made)
     (bolt,) = ask(console, warehouse, "margin")
     assert bolt["amount"] == 130.0 + 1300.0 - 500.0  # 1300 were invoiced by the end; 500 had been earned before
@@ -253,6 +273,64 @@ def test_a_month_counts_as_full_once_its_last_day_has_entries(warehouse: Warehou
 def test_an_account_without_time_has_no_answer(warehouse: Warehouse, console: Console, question: str) -> None:
     fill(warehouse, [user(1, "Ada")], [])
     assert ask(console, warehouse, question) == []
+
+
+def shown(console: Console) -> list[str]:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_question_names_its_period_and_what_is_left_out(warehouse: Warehouse, console: Console) -> None:
+    fill(warehouse, [user(1, "Ada")], [entry("2026-03-31", 8.0, project=20)])
+    periods = {
+        "hours_and_amount": "01 Jan 2026 to 31 Mar 2026.",
+        "margin": "01 Jan 2026 to 31 Mar 2026.",
+        "utilisation": "01 Jan 2026 to 31 Mar 2026.",
+    }
+    for question, period in periods.items():
+        ask(console, warehouse, question)
+        page = " ".join(" ".join(shown(console)).split())
+        assert period in page
+        assert "deleted in Harvest are left out" in page
+        console.file = io.StringIO()
+
+
+@pytest.mark.parametrize("question", ["hours_and_amount", "margin", "utilisation"])
+def test_a_table_keeps_its_shape_in_eighty_columns(question: str, warehouse: Warehouse, console: Console) -> None:
+    """Names are cut off, numbers are not, and each row is one line."""
+    entries = [entry("2026-03-31", 123_456.0, project=20, billable_rate=100.0), entry("2026-03-30", 8.0, person=2)]
+    fill(warehouse, [user(1, "Maximiliane" * 5)], entries, [cost_rate(1, 60.0)])
+    rows = warehouse.query("SELECT 'Bolt ' || repeat('& Sons ', 20) AS name")
+    warehouse.query(f"UPDATE clients SET name = '{rows[0]['name']}' WHERE id = 2")
+    answers = ask(console, warehouse, question)
+    lines = shown(console)
+    rule = next(number for number, line in enumerate(lines) if line.strip().startswith("──"))
+    assert len([line for line in lines[rule + 1 :] if line.strip()]) == len(answers)
+    assert max(map(len, lines)) <= 80
+    assert "123,456.0" in "\n".join(lines)
+    assert "…" in "\n".join(lines)
+
+
+def test_piped_output_has_no_trailing_blanks() -> None:
+    file = io.StringIO()
+    output = WithoutTrailingBlanks(file)
+    for piece in ("one  ", " \ntwo", "  \n\n", "three\n", "rest "):
+        output.write(piece)
+    output.close()
+    assert file.getvalue() == "one\ntwo\n\nthree\nrest"
+
+
+def test_progress_counts_requests_where_no_rows_came() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    ended = {"type": "LOG", "log": {"level": "INFO", "message": "clients: 0 rows with 3 requests in 0.1 s"}}
+    status = {"status": "COMPLETE", "stream_descriptor": {"name": "clients"}}
+    complete = {"type": "TRACE", "trace": {"type": "STREAM_STATUS", "stream_status": status}}
+    for messages in ([ended, complete], [complete, ended]):
+        with ReadProgress(console, 1) as progress:
+            for message in messages:
+                progress.show(message)
+        assert progress.requests == 3
+    assert [line.split() for line in shown(console)] == [["clients", "0", "rows", "3", "requests"]] * 2
 
 
 def test_the_chart_can_be_read_in_eighty_columns_without_colour(console: Console) -> None:

@@ -16,6 +16,10 @@ import requests
 
 from emulator import Harvest, Server
 from emulator.__main__ import main
+from source_harvest.config import Settings, notices
+from source_harvest.source import SourceHarvest
+from testing.in_process import LOGGER
+from testing.waiting import LONGEST_WAIT
 from unit_tests.emulator.conftest import Client
 
 
@@ -205,16 +209,20 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_says_where_it_listens_and_stops_cleanly(number: signal.Signals) -> None:
+def test_the_command_prints_a_config_that_the_connector_takes_and_stops_cleanly(number: signal.Signals) -> None:
     with _start("--days", "2") as process:
         assert process.stdout is not None
-        where = json.loads(process.stdout.readline())
-        headers = {"Authorization": f"Bearer {where['access_token']}", "Harvest-Account-Id": str(where["account_id"])}
-        answer = requests.get(f"{where['api_url']}/time_entries", headers=headers, timeout=5)
-        process.send_signal(number)
+        try:
+            config = json.loads(process.stdout.readline())
+            settings = Settings.of(config, SourceHarvest().spec(LOGGER).connectionSpecification)
+            token, account = settings.credentials["api_token"], str(settings.account)
+            headers = {"Authorization": f"Bearer {token}", "Harvest-Account-Id": account}
+            answer = requests.get(f"{settings.api_url}/time_entries", headers=headers, timeout=LONGEST_WAIT)
+        finally:
+            process.send_signal(number)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")
-    assert where.keys() == {"api_url", "identity_url", "account_id", "access_token"}
+    assert not list(notices(config, settings, SourceHarvest().spec(LOGGER).connectionSpecification))
     assert answer.headers["Date"].startswith("Wed, 04 Mar 2026 09:00:")
     same = Harvest("xs")
     same.work(days=2)

@@ -138,7 +138,7 @@ def test_what_is_gone_is_told_once_though_a_stream_goes_on_failing(harvest: Harv
     stopped = kills(sync(config, [*streams, DELETED]), "invoice_messages")
     killed = next(stop for stop in stopped if "delivered" in stop.states["invoice_messages"])
     parts = killed.states["invoice_messages"]["delivered"]
-    (invoice,) = KnownIds(parts).groups
+    (invoice,) = KnownIds(parts).by_parent
     harvest.delete("invoices", invoice)
     story = Story(config)
     story.keep(killed.state)
@@ -179,7 +179,7 @@ def test_states_of_many_visits_stay_small_whichever_of_them_fails(harvest: Harve
 
 
 def ids_in(parts: list[Any]) -> set[int]:
-    return {id_ for ids in KnownIds(parts).groups.values() for id_ in ids}
+    return {id_ for ids in KnownIds(parts).by_parent.values() for id_ in ids}
 
 
 def test_a_deleted_record_is_a_row(harvest: Harvest, config: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ def test_in_an_unknown_time_zone_days_are_those_of_utc(
     monkeypatch.setattr(report_periods, "_zone", report_periods._zone.__wrapped__)
     moments = [datetime(2026, 3, day, hour, tzinfo=timezone.utc) for day, hour in ((1, 23), (2, 0))]
     assert [local_day(moment, zone).day for moment in moments] == [1, 2]
-    assert f"The user's time zone {zone!r} is not known" in caplog.text
+    assert f"The user's time zone {zone!r} is unknown" in caplog.text
 
 
 @given(st.sampled_from(sorted(ZONES)), st.datetimes(datetime(2000, 1, 1), datetime(2035, 1, 1)))  # noqa: DTZ001

@@ -137,9 +137,10 @@ def test_a_row_that_slips_to_the_next_page_counts_once(
 ) -> None:
     read = ListReader.complete_pages
 
-    def slipping(*args: Any, **kwargs: Any) -> Iterator[Page]:
-        for page in read(*args, **kwargs):
-            yield replace(page, rows=deepcopy(page.rows))
+    def slipping(reader: ListReader, *args: Any, **kwargs: Any) -> Iterator[Page]:
+        for page in read(reader, *args, **kwargs):
+            if reader._list.name == "time_tasks":
+                yield replace(page, rows=deepcopy(page.rows))
             yield page
 
     config |= {"replication_start_date": "2026-01-01"}

@@ -119,7 +119,7 @@ def test_the_documented_columns_are_there_with_their_true_types(name: str, schem
 @pytest.mark.parametrize("name", STREAM_NAMES)
 def test_only_keys_and_cursors_are_never_null_and_all_is_described(name: str, schemas: dict[str, Any]) -> None:
     stream = next(s for s in STREAMS if stream_name(s) == name)
-    keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
+    keys = stream.primary_key
     never_null = {*keys, *([stream.cursor_field] if isinstance(stream.cursor_field, str) else [])}
     properties = schemas[name]["properties"]
     assert {column for column, described in properties.items() if "null" not in described["type"]} == never_null
