@@ -116,7 +116,8 @@ def test_the_script_for_cron_reads_what_changed_and_keeps_state_and_token(
     harvest.add("clients", name="Acme")
     run("./sync.sh", tmp_path)
     [second] = (tmp_path / "rows").iterdir()
-    assert rows(second) == {"clients": 1}
+    running = len(harvest.state.running)
+    assert rows(second) == {"clients": 1, "time_entries": running}
     assert streams_of(held(tmp_path, "state.json")) == ["clients", "time_entries"]
 
 
