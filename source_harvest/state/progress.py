@@ -144,7 +144,10 @@ class StreamProgress:
     def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
         """All due parents up to this one were visited, except the `unread`. Emits a checkpoint."""
         with self._lock:
-            self.stream_state = self.stream_state.visited(Attempt(began, parent_id), unread)
+            last = self.stream_state
+            others = (other for other in last.attempts if other.up_to_parent > parent_id)
+            attempts = (*others, Attempt(began, parent_id))
+            self.stream_state = replace(last, began=last.began or began, attempts=attempts, unread=unread)
             self.checkpoint()
 
     def begin_visits(self, visit: ParentScope) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from queue import Empty, Queue
 from threading import Thread
 
@@ -84,14 +85,14 @@ class Engine:
         ]
         tracker = deletions[0][0].tracker if deletions else None
         tracked = [found for run in runs if (found := run.stream.tracked(run.progress))] if deletions else []
-        shared, whole = self._shared_lists(runs, tracker), self._shared_lists(runs, None, whole=True)
+        lists = self._lists(runs, tracker)
         for deleted_records, progress in deletions:
-            deleted_records.track(progress, tracked, shared[SignedInUser].wait)
+            deleted_records.track(progress, tracked, lists[SignedInUser][0].wait)
         names = {stream.name for stream in tracked}
         for run in runs:
             run.progress.track(tracker if run.stream.name in names else None)
-            lists = [(shared[source], whole[source]) for source in run.stream.source_lists()]
-            yield self._stream(run.stream.name, StreamPartitions(run, lists, self._slots), run)
+            partitions = StreamPartitions(run, [lists[source] for source in run.stream.source_lists()], self._slots)
+            yield self._stream(run.stream.name, partitions, run)
 
     def _unknown(self, name: str) -> DefaultStream:
         return self._stream(name, UnknownStream(name), FinalStateCursor(name, None, NoopMessageRepository()))
@@ -102,18 +103,16 @@ class Engine:
             partitions, name, json_schema={}, primary_key=[], cursor_field=None, logger=self._logger, cursor=cursor
         )
 
-    def _shared_lists(
-        self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False
-    ) -> dict[type[HarvestStream], SharedList]:
-        """Stream class -> the read of its list."""
-        runs_of: dict[type[HarvestStream], list[StreamRun]] = {}
-        for run in runs:
-            for source in run.stream.source_lists():
-                runs_of.setdefault(source, []).append(run)
-        return {
-            source: SharedList(sharing[0].stream.sibling(source), sharing, self._slots, tracker, whole=whole)
-            for source, sharing in runs_of.items()
-        }
+    def _lists(
+        self, runs: list[StreamRun], tracker: DeletionTracker | None
+    ) -> dict[type[HarvestStream], tuple[SharedList, SharedList]]:
+        """Stream class -> the read of what all streams need of its list, and the read of the whole list."""
+        lists = {}
+        for source in {source for run in runs for source in run.stream.source_lists()}:
+            sharing = [run for run in runs if source in run.stream.source_lists()]
+            read = partial(SharedList, sharing[0].stream.sibling(source), sharing, self._slots)
+            lists[source] = read(tracker, whole=False), read(None, whole=True)
+        return lists
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from source_harvest.api.request_slots import RequestSlots
 from source_harvest.errors import HarvestError, config_error, redacted, schema_errors
-from source_harvest.sync.date_slices import ListSlice
 from source_harvest.sync.shared_list import SharedList
 from source_harvest.sync.stream_run import StreamRun
 
@@ -26,7 +25,7 @@ class StreamPartitions(PartitionGenerator):
     """Generates a stream's partitions: first the lists that no other stream has claimed, then its own slices."""
 
     def __init__(self, run: StreamRun, lists: list[tuple[SharedList, SharedList]], slots: RequestSlots) -> None:
-        """`lists`: of each of its lists, the read that all streams share, and the read of the whole list."""
+        """`lists`: the read of what all streams need of each list, and the read of the whole list."""
         self._run = run
         self._lists = lists
         self._slots = slots
@@ -58,13 +57,15 @@ class StreamPartitions(PartitionGenerator):
         own = {shared_list: shared_list.slices() for shared_list in lists if shared_list.claim()}
         try:
             for shared_list, slices in own.items():
-                yield self._list_partition(shared_list, next(slices))
+                list_slice = next(slices)  # before it holds a slot, as it may wait for the user's record
+                yield SlotPartition(self._run, self._slots.slot(), shared_list.read(list_slice))
         except Exception as error:  # fails all claimed lists, so that no stream waits for them
             for claimed in own:
                 claimed.fail(error)
             raise
         for shared_list, slices in own.items():
-            yield from (self._list_partition(shared_list, list_slice) for list_slice in slices)
+            for list_slice in slices:
+                yield SlotPartition(self._run, self._slots.slot(), shared_list.read(list_slice))
         began = []
         for shared_list in lists:
             try:
@@ -74,16 +75,6 @@ class StreamPartitions(PartitionGenerator):
                     raise ReportedError from error
                 raise
         return min(began)
-
-    def _list_partition(self, shared_list: SharedList, list_slice: ListSlice) -> Partition:
-        return SlotPartition(self._run, self._slots.slot(), self._list_records(shared_list, list_slice))
-
-    def _list_records(self, shared_list: SharedList, list_slice: ListSlice) -> Iterator[Record]:
-        try:
-            yield from shared_list.read(list_slice)
-        except HarvestError as error:
-            if self._run.is_unreported(error):
-                raise
 
 
 class UnknownStream(PartitionGenerator):
@@ -119,6 +110,9 @@ class SlotPartition(Partition):
         try:
             with self._slot:
                 yield from self._records
+        except HarvestError as error:
+            if self._run.is_unreported(error):  # else the stream is incomplete already
+                raise
         finally:
             self.is_over.set()
 

@@ -141,7 +141,10 @@ class SharedList:
             self._error = error
             raise
         finally:
-            self._close_slice()
+            if self._slices.close(self._final_slice):
+                if self._tracker and not (self._error or self._in_doubt.is_set() or self._is_resumed):
+                    self._tracker.read_whole(self._source.name, self._since)
+                self._over.set()
 
     def _read(self, list_slice: ListSlice) -> Iterator[Record]:
         since = list_slice.changed_since or self._since
@@ -248,13 +251,6 @@ class SharedList:
             stream, progress = run.stream, run.progress
             if progress.is_first_read and stream.takes_at_once and not stream.odd_rows.has_failed:
                 progress.add_finished_days(self._began, list_slice.date_range, self._announced, found)
-
-    def _close_slice(self) -> None:
-        """Counts a slice as done. After the last one, adds a final slice if one is due, else ends the read."""
-        if self._slices.close(self._final_slice):
-            if self._tracker and not (self._error or self._in_doubt.is_set() or self._is_resumed):
-                self._tracker.read_whole(self._source.name, self._since)
-            self._over.set()
 
     def _final_slice(self) -> ListSlice | None:
         """The slice to read last: changes since the read began, then, if entries are missing, the list again."""

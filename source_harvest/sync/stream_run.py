@@ -84,7 +84,7 @@ class StreamRun(Cursor):
     def read_slice(self, stream_slice: Slice, began: datetime) -> Iterator[Record]:
         """The records of a slice that only this stream reads, such as the messages of one invoice.
 
-        Raises `HarvestError`, but each error only once: after it, the stream is incomplete already.
+        Raises `HarvestError`.
         """
         if self.is_stopped:
             return
@@ -93,15 +93,14 @@ class StreamRun(Cursor):
             with schema_errors(self.stream.place):
                 yield from filter(None, map(self.cdk_record, self.stream.read_partition(stream_slice)))
         except HarvestError as error:
-            if self._failed(error, started):
-                raise
-            return
+            self._failed(error, started)
+            raise
         with self._lock:
             self._faults = 0
         self.stream.partition_done(stream_slice, self.progress, began)
 
-    def _failed(self, error: HarvestError, began: float) -> bool:
-        """A slice failed; returns whether the error is new. `began`: seconds on `time.monotonic()` at its start.
+    def _failed(self, error: HarvestError, began: float) -> None:
+        """A slice failed. `began`: seconds on `time.monotonic()` at its start.
 
         One record may fail forever and must not block the others. But after `FAULTS_IN_A_ROW` transient errors in a row
         the rest would only fail slowly, so they are skipped.
@@ -117,7 +116,6 @@ class StreamRun(Cursor):
                     )
             is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
             self.is_stopped |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
-            return self.is_unreported(error)
 
     def is_unreported(self, error: HarvestError) -> bool:
         """Whether the stream reports this error for the first time."""
