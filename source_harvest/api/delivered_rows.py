@@ -5,11 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable, Iterable
 from threading import Lock
-from typing import Any
 
 import orjson
 
-Row = dict[str, Any]
+from source_harvest.api.timestamps import Row
 
 
 class NumberSet:

@@ -137,10 +137,7 @@ class PerParentStream(HarvestStream):
         return False
 
     def _is_there(self, parent_id: int) -> bool:
-        """Whether the parent still exists; requests it.
-
-        Raises `HarvestError`.
-        """
+        """Whether the parent still exists; requests it. Raises `HarvestError`."""
         path, parent_place = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
         place = Place(path, parent_place.readable_by, nothing_there=(404,), module=parent_place.module)
         self.list_reader.count_request()
@@ -152,22 +149,17 @@ class PerParentStream(HarvestStream):
         return False
 
     def _leave_unread(self, parent_id: int) -> None:
-        """Leaves a parent for the next sync.
-
-        Raises `HarvestError` if that makes too many.
-        """
+        """Leaves a parent for the next sync. Raises `HarvestError` if that makes too many."""
         with self._lock:
-            has_room = len(self._unread) < MOST_UNREAD
-            if has_room:
-                self._unread.add(parent_id)
-        if not has_room:
-            raise HarvestError(
-                f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
-                f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail too, "
-                "see Harvest's status page.",
-                FailureType.transient_error,
-                status=404,
-            )
+            if len(self._unread) >= MOST_UNREAD:
+                raise HarvestError(
+                    f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
+                    f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail "
+                    "too, see Harvest's status page.",
+                    FailureType.transient_error,
+                    status=404,
+                )
+            self._unread.add(parent_id)
         logger.warning(
             "%s: Harvest answered 404 twice below %s/%d, which is still there. Its %s are unknown, and none of "
             "them counts as deleted; the next sync requests them again. If this repeats, look at it in Harvest.",

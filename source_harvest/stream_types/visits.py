@@ -37,8 +37,8 @@ class VisitProgress:
         """A parent was visited to its end. Calls `save` if a checkpoint is due."""
         with self._lock:
             self._done.add(parent_id)
-            self._log()
             now = time.monotonic()
+            self._log(now)
             is_due = now - self._saved_at >= SECONDS_PER_CHECKPOINT
             if is_due or len(self._done) - self._saved >= VISITS_PER_CHECKPOINT:
                 self._saved, self._saved_at = len(self._done), now
@@ -65,8 +65,7 @@ class VisitProgress:
                 open_ids.append(id_)
         return up_to_parent, open_ids[:open_before]
 
-    def _log(self) -> None:
-        now = time.monotonic()
+    def _log(self, now: float) -> None:
         if now - self._logged < SECONDS_PER_LINE:
             return
         self._logged = now
