@@ -35,10 +35,6 @@ Token = Mapping[str, Any] | None
 """The address of the next page, under "url"; None for the first page."""
 
 
-def _ignore() -> None:
-    """The callback if none is given."""
-
-
 class SmallerPagesError(Exception):
     """Harvest failed to send a page of this size. When the list is read again, its pages will be smaller."""
 
@@ -98,7 +94,7 @@ class ListReader:
             self._client.get_once(url, place, self.read_page)
 
     def complete_pages(
-        self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
+        self, stream_slice: Slice, in_doubt: Callable[[], None], again: Callable[[], None] = lambda: None
     ) -> Iterator[Page]:
         """The pages of a list; again from the first if rows came or went meanwhile, so rows may come twice.
 
@@ -131,7 +127,7 @@ class ListReader:
         in_doubt()
         logger.warning("%s: %s", self._list.name, counter)
 
-    def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
+    def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
         """As `complete_pages`, but no row comes twice. Raises `HarvestError`."""
         delivered = DeliveredRows(self._list.identity)
         for page in self.complete_pages(stream_slice, in_doubt):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from threading import Lock
 
@@ -22,12 +22,17 @@ SECONDS_PER_LINE = 30
 class VisitProgress:
     """How far the visits are. They begin in ascending order of ids, and run in several threads."""
 
-    def __init__(self, name: str, parent_ids: list[int], save: Callable[[int, list[int]], None]) -> None:
-        """`save` makes a checkpoint: all parents up to this one were visited, except these."""
+    def __init__(
+        self, name: str, parent_ids: list[int], due_again: Iterable[int], save: Callable[[int, tuple[int, ...]], None]
+    ) -> None:
+        """`due_again`: those that were left for this sync. `save` makes a checkpoint: all up to one, except these."""
         self._name = name
         self._ids = parent_ids
+        self._due_again = set(due_again)
         self._save = save
         self._done: set[int] = set()
+        self.left: set[int] = set()
+        """The parents that are left for the next sync, as their children are unknown."""
         self._lock = Lock()
         self._in_order = 0  # the first parents that were visited without a gap
         self._saved = 0
@@ -42,20 +47,25 @@ class VisitProgress:
             is_due = now - self._saved_at >= SECONDS_PER_CHECKPOINT
             if is_due or len(self._done) - self._saved >= VISITS_PER_CHECKPOINT:
                 self._saved, self._saved_at = len(self._done), now
-                up_to_parent, unread = self._reached()
+                up_to_parent, open_ids = self._reached()
                 if up_to_parent:
-                    self._save(up_to_parent, unread)
+                    self._save(up_to_parent, tuple(sorted(self.left.union(open_ids, self._due_again - self._done))))
+
+    def leave(self, parent_id: int) -> int:
+        """Leaves a parent for the next sync; returns how many were left so far."""
+        with self._lock:
+            self.left.add(parent_id)
+            return len(self.left)
 
     def _reached(self) -> tuple[int, list[int]]:
         """How far a checkpoint may go: a visited parent, and the parents with lower ids that are not visited yet.
 
         It is the visited parent with the highest id that has at most `MOST_OPEN` unvisited ones before it.
         """
-        up_to_parent, open_before, open_ids = 0, 0, list[int]()
+        open_before, open_ids = 0, list[int]()
         while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
             self._in_order += 1
-        if self._in_order:
-            up_to_parent = self._ids[self._in_order - 1]
+        up_to_parent = self._ids[self._in_order - 1] if self._in_order else 0
         for id_ in islice(self._ids, self._in_order, None):
             if id_ in self._done:
                 up_to_parent, open_before = id_, len(open_ids)
