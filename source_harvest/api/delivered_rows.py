@@ -56,8 +56,15 @@ class NumberSet:
 
 
 def _version(row: Row) -> Hashable:
+    """Its `updated_at`, else the row as JSON, or its top-level values if JSON cannot hold it, as it is nested too deep."""
     updated = row.get("updated_at")
-    return updated if updated and isinstance(updated, str) else content_of(row)
+    if updated and isinstance(updated, str):
+        return updated
+    try:
+        return orjson.dumps(row)
+    except TypeError:
+        scalars = (str, int, float, bool, type(None))
+        return tuple((name, value if isinstance(value, scalars) else None) for name, value in row.items())
 
 
 class DeliveredRows:
@@ -87,12 +94,3 @@ class DeliveredRows:
         """How many of the rows were not counted before, in any version."""
         with self._lock:
             return sum(self._ids.add(hash(self._identity(row))) for row in rows)
-
-
-def content_of(row: Row) -> Hashable:
-    """The row as JSON, or its top-level values if JSON cannot hold it, for example because it is nested too deep."""
-    try:
-        return orjson.dumps(row)
-    except TypeError:
-        scalars = (str, int, float, bool, type(None))
-        return tuple((name, value if isinstance(value, scalars) else None) for name, value in row.items())
