@@ -56,7 +56,7 @@ class NumberSet:
 
 
 def _version(row: Row) -> Hashable:
-    """Its `updated_at`, else the row as JSON, or its top-level values if JSON cannot hold it, as it is nested too deep."""
+    """Its `updated_at`, else the row as JSON, or its top-level values if it is nested too deep for JSON."""
     updated = row.get("updated_at")
     if updated and isinstance(updated, str):
         return updated
