@@ -143,7 +143,7 @@ class PerParentStream(HarvestStream):
 
     def _leave_unread(self, parent_id: int) -> None:
         """Leaves a parent for the next sync. Raises `HarvestError` if that makes too many."""
-        if self._visits.leave(parent_id) > MOST_UNREAD:
+        if not self._visits.leave(parent_id, MOST_UNREAD):
             raise HarvestError(
                 f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
                 f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail too, "

@@ -51,11 +51,13 @@ class VisitProgress:
                 if up_to_parent:
                     self._save(up_to_parent, tuple(sorted(self.left.union(open_ids, self._due_again - self._done))))
 
-    def leave(self, parent_id: int) -> int:
-        """Leaves a parent for the next sync; returns how many were left so far."""
+    def leave(self, parent_id: int, most: int) -> bool:
+        """Leaves a parent for the next sync; false if `most` are left already."""
         with self._lock:
-            self.left.add(parent_id)
-            return len(self.left)
+            has_room = len(self.left) < most
+            if has_room:
+                self.left.add(parent_id)
+            return has_room
 
     def _reached(self) -> tuple[int, list[int]]:
         """How far a checkpoint may go: a visited parent, and the parents with lower ids that are not visited yet.
