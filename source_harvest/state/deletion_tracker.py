@@ -10,8 +10,7 @@ from datetime import date, datetime
 from threading import Event, RLock
 from typing import Any
 
-from source_harvest.api.delivered_rows import Row
-from source_harvest.api.timestamps import changed_since, timestamp
+from source_harvest.api.timestamps import Row, changed_since, timestamp
 from source_harvest.errors import HarvestError, Place, schema_errors
 from source_harvest.state.known_ids import NO_PARENT, ChildIds, IdsByParent, KnownIds
 from source_harvest.state.stream_state import StreamState

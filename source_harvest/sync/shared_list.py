@@ -7,6 +7,7 @@ from threading import Event, Lock
 
 from airbyte_cdk.sources.types import Record
 
+from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.pages import Page, Row
 from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
 from source_harvest.api.timestamps import timestamp
@@ -63,7 +64,7 @@ class SharedList:
         self._catch_up_since: str | None = None  # `overlap` before the first attempt began
         self._must_catch_up = False  # an entry's date may change from a range not yet read to one already read
         self._must_count = False  # the list was cut, and its slices may have missed entries
-        self._delivered = source.list_reader.delivered_rows()
+        self._delivered = DeliveredRows(source.identity)
         self._announced: int | None = None  # entries in the list, by the first answer of the first attempt
         self._found = 0  # of these, how many all attempts read
 
