@@ -79,10 +79,7 @@ class DeletionTracker:
     # Its state.
 
     def load(self, kept: Mapping[str, Any]) -> None:
-        """Restores what `state` returned.
-
-        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
-        """
+        """Restores what `state` returned. Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`."""
         self._start = kept.get("start")
         if self._start:
             date.fromisoformat(self._start[:10])
