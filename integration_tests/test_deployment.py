@@ -123,6 +123,6 @@ def test_the_script_for_cron_reads_what_changed_and_keeps_state_and_token(
 
 def test_the_commands_of_the_readme_read_the_suggested_streams(tmp_path: Path, config: dict[str, Any]) -> None:
     write_config(tmp_path, config)
-    run(commands("source-harvest check", README), tmp_path)
+    run(commands("export", README), tmp_path)
     catalog = held(tmp_path, "catalog.json")
     assert streams_of(held(tmp_path, "state.json")) == sorted(s["stream"]["name"] for s in catalog["streams"])

@@ -4,13 +4,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
 import jsonschema
-import pendulum
-from pendulum.parsing.exceptions import ParserError
 
 from source_harvest.errors import SHOWN_LENGTH, config_error, quote_unless_secret, redacted
 from source_harvest.secret_filter import NAMES, keep_secret
@@ -32,7 +30,7 @@ class Settings:
     """As in the spec: `auth_type` and its fields."""
     account: str | None
     """Account ID or subdomain; None for the only account that the credentials reach."""
-    start: pendulum.DateTime | None
+    start: datetime | None
     """Start date, in UTC: time entries, expenses, estimates and invoices updated before it are not read."""
     num_workers: int
     """Maximum number of concurrent requests."""
@@ -76,7 +74,7 @@ class Settings:
         return cls(
             credentials=config["credentials"],
             account=config.get("account_id"),
-            start=_moment(config, "replication_start_date"),
+            start=_start(config.get("replication_start_date")),
             num_workers=int(config["num_workers"]),
             lookback=timedelta(minutes=int(config["lookback_minutes"])),
             rate_limit_percent=int(config["rate_limit_percent"]),
@@ -192,7 +190,7 @@ def notices(config: Config, settings: Settings, spec: Mapping[str, Any]) -> Iter
         names = ", ".join(f'"{redacted(name, SHOWN_LENGTH)}"' for name in unknown[:MOST_NAMED])
         known = ", ".join(name for name, field in spec["properties"].items() if not field.get("airbyte_hidden"))
         yield f"The config has unknown fields, which are ignored: {names}. Rename or remove them. Known: {known}."
-    if settings.start and settings.start > pendulum.now("UTC"):
+    if settings.start and settings.start > datetime.now(timezone.utc):
         yield (
             f'The config field "replication_start_date" is {quote_unless_secret(config["replication_start_date"])}, '
             "which is in the future: the streams that it limits read nothing until then. Set it to an earlier day."
@@ -208,16 +206,15 @@ def _unknown(config: Config, spec: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"credentials.{name}" for name in migrated(config)["credentials"] if name not in known_credentials)
 
 
-def _moment(config: Config, name: str) -> pendulum.DateTime | None:
-    if not config.get(name):
+def _start(day: str | None) -> datetime | None:
+    """The start date, to the second: Harvest's timestamps have no fractions."""
+    if not day:
         return None
     try:
-        moment = pendulum.parse(config[name])
-    except (ParserError, ValueError):
+        moment = datetime.fromisoformat(day[:19]).replace(tzinfo=timezone.utc)
+    except ValueError:
         raise config_error(
-            f'The config field "{name}" is {quote_unless_secret(config[name])}, which is not a day of the calendar. '
-            "Set it to one that is."
+            f'The config field "replication_start_date" is {quote_unless_secret(day)}, which is not a day of the '
+            "calendar. Set it to one that is."
         ) from None
-    if not isinstance(moment, pendulum.DateTime):
-        raise TypeError(f"pendulum parsed a date as a {type(moment).__name__}")
-    return max(moment.in_timezone("UTC"), pendulum.datetime(1970, 1, 1))  # before any Harvest data
+    return max(moment, datetime(1970, 1, 1, tzinfo=timezone.utc))  # before any Harvest data

@@ -11,10 +11,7 @@ from source_harvest.errors import config_error
 
 
 def read_json(path: str, what: str) -> Any:
-    """The JSON in a file. `what`: config, catalog or state.
-
-    Raises a config `HarvestError` that names the file.
-    """
+    """The JSON in a file. `what`: config, catalog or state. Raises a config `HarvestError` that names the file."""
     try:
         return parsed(Path(path).read_bytes())[0]
     except PermissionError as error:

@@ -138,8 +138,12 @@ class Output:
 
     def _fail(self, error: OSError) -> NoReturn:
         """Ends the process after an output error, and reports the error if stderr can be written."""
-        if error.errno != errno.EPIPE:  # after EPIPE nobody reads the output any more
-            _try(lambda: _tell(error))
+        if error.errno != errno.EPIPE and sys.stderr:  # after EPIPE nobody reads the output any more
+            told = (
+                f"Standard output cannot be written: {error.strerror or error}. Fix the output and run the command "
+                "again; a sync resumes from the last state that was kept.\n"
+            )
+            _try(lambda: sys.stderr.write(told))  # which writes a whole line at once
         self._exit(1)
 
     def _write_and_forget(self, lines: list[str]) -> None:
@@ -211,16 +215,7 @@ def _write_whole(data: bytes) -> None:
         data = data[_write_some(data) :]
 
 
-def _tell(error: OSError) -> None:
-    if sys.stderr:
-        sys.stderr.write(
-            f"Standard output cannot be written: {error.strerror or error}. Fix the output and run the command again; "
-            "a sync resumes from the last state that was kept.\n"
-        )
-        sys.stderr.flush()
-
-
-def _try(action: Callable[[], None]) -> None:
+def _try(action: Callable[[], object]) -> None:
     """Runs the action in a thread for at most `PATIENCE` seconds, so that it cannot keep the process alive."""
 
     def attempt() -> None:

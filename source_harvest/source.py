@@ -79,16 +79,14 @@ class SourceHarvest(AbstractSource):
     @override
     def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
         states = read_json(state_path, "state") if state_path else []
-        try:
+        with suppress(ValueError, TypeError):
             loaded = [AirbyteStateMessageSerializer.load(state) for state in states or []]
-        except (ValueError, TypeError):
-            loaded = None
-        if loaded is None or any(message.stream is None for message in loaded):
-            raise config_error(
-                f"The state file {state_path} must hold a list of Airbyte's state messages, one per stream. "
-                "Pass the states that the last sync emitted, or no state file to read everything."
-            )
-        return loaded
+            if all(message.stream for message in loaded):
+                return loaded
+        raise config_error(
+            f"The state file {state_path} must hold a list of Airbyte's state messages, one per stream. "
+            "Pass the states that the last sync emitted, or no state file to read everything."
+        )
 
     @override
     def configure(self, config: Config, temp_dir: str) -> Config:

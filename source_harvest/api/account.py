@@ -173,10 +173,18 @@ def _parse_accounts(response: requests.Response) -> list[Account]:
 
 
 def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bool) -> HarvestError:
+    said = f'The config field "account_id" is {quote_unless_secret(wanted)}'
     if wanted is None:
         said = 'The config field "account_id" is missing, and the credentials do not reach exactly one Harvest account.'
+    elif wanted.isdigit():
+        said += ", which is no Harvest account that the credentials reach."
+    elif may_ask:
+        said += ", which is the subdomain of no Harvest account that the credentials reach."
     else:
-        said = f'The config field "account_id" is {quote_unless_secret(wanted)}, {_mismatch(wanted, may_ask=may_ask)}'
+        said += (
+            ", and no Harvest account that the credentials reach is known to have that subdomain. "
+            "Only administrators may ask for it; give the account's number instead."
+        )
     listed = [f"{account.id} ({account.name})" for account in accounts[:LISTED]]
     if len(accounts) > LISTED:
         listed.append(f"and {len(accounts) - LISTED} more")
@@ -184,17 +192,6 @@ def _no_such_account(wanted: str | None, accounts: list[Account], *, may_ask: bo
         f"Accounts that would work: {', '.join(listed)}." if listed else "They reach no Harvest account at all."
     )
     return HarvestError(f"{said} {would_work}", FailureType.config_error, status=401)
-
-
-def _mismatch(wanted: str, *, may_ask: bool) -> str:
-    if wanted.isdigit():
-        return "which is no Harvest account that the credentials reach."
-    if may_ask:
-        return "which is the subdomain of no Harvest account that the credentials reach."
-    return (
-        "and no Harvest account that the credentials reach is known to have that subdomain. "
-        "Only administrators may ask for it; give the account's number instead."
-    )
 
 
 def _expect_user(response: requests.Response) -> None:

@@ -62,7 +62,11 @@ class HarvestClient:
         answer = json_response(response)
         answer.meaning = read(answer)
         if answer.is_mended:
-            self.once(("mended", place.name), partial(_warn_of_replaced_text, place))
+            warning = (
+                f"Harvest's {place.name} hold text that no UTF-8 can hold, such as one half of an emoji that was cut: "
+                "each such character becomes U+FFFD. Mend the text in Harvest to have it whole."
+            )
+            self.once(warning, partial(logger.warning, warning))
 
     def close(self) -> None:
         """Closes the connections. No request is sent afterwards."""
@@ -121,11 +125,3 @@ class HarvestClient:
                 found.append(find())
             result: T = found[0]
             return result
-
-
-def _warn_of_replaced_text(place: Place) -> None:
-    logger.warning(
-        "Harvest's %s hold text that no UTF-8 can hold, such as one half of an emoji that was cut: "
-        "each such character becomes U+FFFD. Mend the text in Harvest to have it whole.",
-        place.name,
-    )

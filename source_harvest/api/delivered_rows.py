@@ -5,11 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable, Iterable
 from threading import Lock
-from typing import Any
 
 import orjson
 
-Row = dict[str, Any]
+from source_harvest.api.timestamps import Row
 
 
 class NumberSet:
@@ -57,8 +56,15 @@ class NumberSet:
 
 
 def _version(row: Row) -> Hashable:
+    """Its `updated_at`, else the row as JSON, or its top-level values if it is nested too deep for JSON."""
     updated = row.get("updated_at")
-    return updated if updated and isinstance(updated, str) else content_of(row)
+    if updated and isinstance(updated, str):
+        return updated
+    try:
+        return orjson.dumps(row)
+    except TypeError:
+        scalars = (str, int, float, bool, type(None))
+        return tuple((name, value if isinstance(value, scalars) else None) for name, value in row.items())
 
 
 class DeliveredRows:
@@ -88,12 +94,3 @@ class DeliveredRows:
         """How many of the rows were not counted before, in any version."""
         with self._lock:
             return sum(self._ids.add(hash(self._identity(row))) for row in rows)
-
-
-def content_of(row: Row) -> Hashable:
-    """The row as JSON, or its top-level values if JSON cannot hold it, for example because it is nested too deep."""
-    try:
-        return orjson.dumps(row)
-    except TypeError:
-        scalars = (str, int, float, bool, type(None))
-        return tuple((name, value if isinstance(value, scalars) else None) for name, value in row.items())

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
 
-from source_harvest.api.delivered_rows import Row
 from source_harvest.api.pages import Page, checked_rows
 from source_harvest.api.session import object_of
+from source_harvest.api.timestamps import Row
 
 # The page size of the Harvest lists with the smallest pages. A shorter answer without any envelope is a whole list.
 SMALLEST_PAGE = 100

@@ -35,38 +35,29 @@ Token = Mapping[str, Any] | None
 """The address of the next page, under "url"; None for the first page."""
 
 
-def _ignore() -> None:
-    """The callback if none is given."""
-
-
 class SmallerPagesError(Exception):
     """Harvest failed to send a page of this size. When the list is read again, its pages will be smaller."""
 
 
-class PagedList(Protocol):
-    """What a `ListReader` needs to know about a list."""
+class _PagedList(Protocol):
+    """What a `ListReader` needs to know about a list; `HarvestStream` documents it."""
 
     identified_by: ClassVar[tuple[str, ...]]
     identity: Callable[[Row], Hashable]
     """Tells the list's rows apart."""
 
     @property
-    def name(self) -> str:
-        """The stream's name."""
+    def name(self) -> str: ...
 
     @property
-    def place(self) -> Place:
-        """What error messages call the list."""
+    def place(self) -> Place: ...
 
     @property
-    def list_key(self) -> str | None:
-        """The key of the rows in a response; None if the response is a single record."""
+    def list_key(self) -> str | None: ...
 
-    def first_path(self, stream_slice: Slice) -> str:
-        """The path of the first page, below the API's address."""
+    def first_path(self, stream_slice: Slice) -> str: ...
 
-    def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Mapping[str, Any]:
-        """The query of the first page; empty for later pages, whose address has one."""
+    def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Mapping[str, Any]: ...
 
     def page_of(self, response: requests.Response) -> Page:
         """The page in a successful response.
@@ -74,17 +65,13 @@ class PagedList(Protocol):
         Raises `ValueError` if it is none.
         """
 
-    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
-        """Whether to request the list again after `status` said, for the `times`-th time, that it has no rows.
-
-        Raises `HarvestError`.
-        """
+    def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool: ...
 
 
 class ListReader:
     """Reads one list for one sync."""
 
-    def __init__(self, account: HarvestAccount, of: PagedList) -> None:
+    def __init__(self, account: HarvestAccount, of: _PagedList) -> None:
         self._account = account
         self._list = of
         self._lock = Lock()
@@ -113,7 +100,7 @@ class ListReader:
             self._client.get_once(url, place, self.read_page)
 
     def complete_pages(
-        self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore, again: Callable[[], None] = _ignore
+        self, stream_slice: Slice, in_doubt: Callable[[], None], again: Callable[[], None] = lambda: None
     ) -> Iterator[Page]:
         """The pages of a list; again from the first if rows came or went meanwhile, so rows may come twice.
 
@@ -147,16 +134,12 @@ class ListReader:
         _check_end(self._list.place, counter)
         logger.warning("%s: %s", self._list.name, counter)
 
-    def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = _ignore) -> Iterator[Page]:
+    def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
         """As `complete_pages`, but no row comes twice. Raises `HarvestError`."""
-        delivered = self.delivered_rows()
+        delivered = DeliveredRows(self._list.identity)
         for page in self.complete_pages(stream_slice, in_doubt):
             page.rows[:] = delivered.new(page.rows)
             yield page
-
-    def delivered_rows(self) -> DeliveredRows:
-        """An empty set of delivered rows for this list."""
-        return DeliveredRows(self._list.identity)
 
     def _pages(self, stream_slice: Slice, counter: PageCounter) -> Iterator[Page]:
         """The pages of a list, first to last; none after a status of `nothing_there`, unless `asks_again`.
@@ -165,11 +148,11 @@ class ListReader:
         """
         token, size, refusals = None, self._page_size.entries, 0
         while True:
-            request, response = self._fetch(stream_slice, token, counter.entries, size)
+            response = self._fetch(stream_slice, token, counter.entries, size)
             if not response.ok:
                 if token:
                     raise self._gone_midway(response)
-                logger.debug("No rows at %s", request.url)
+                logger.debug("No rows at %s", response.url)
                 refusals += 1
                 if self._list.asks_again(stream_slice, response.status_code, refusals):
                     continue
@@ -184,10 +167,8 @@ class ListReader:
                 return
             token = {"url": page.next_url}
 
-    def _fetch(
-        self, stream_slice: Slice, token: Token, before: int, size: int
-    ) -> tuple[requests.PreparedRequest, requests.Response]:
-        """Requests the page of `size` entries that follows the first `before` entries; returns request and response.
+    def _fetch(self, stream_slice: Slice, token: Token, before: int, size: int) -> requests.Response:
+        """Requests the page of `size` entries that follows the first `before` entries.
 
         Raises `SmallerPagesError` if Harvest fails on it but answers other requests; else `HarvestError`.
         """
@@ -198,7 +179,7 @@ class ListReader:
         params = self._list.request_params(None, stream_slice, token)
         try:
             with self._account.explained(self._list.place):
-                return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)
+                return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)[1]
         except TriesUsedUpError as error:
             is_top_level = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
             may_shrink = is_top_level and error.failure_type is FailureType.transient_error
@@ -224,12 +205,11 @@ class ListReader:
 
     def _gone_midway(self, response: requests.Response) -> GoneMidwayError:
         """The error of a list that ends before its last page, as its parent may have been deleted."""
-        said = f"Harvest answered {response.status_code} ({quote(response)})"
         message = (
-            f"{said} in the middle of a record's {self._list.place.name}: the record may have been deleted meanwhile. "
-            "The next sync takes it up again."
+            f"Harvest answered {response.status_code} ({quote(response)}) in the middle of a record's "
+            f"{self._list.place.name}: the record may have been deleted meanwhile. The next sync takes it up again."
         )
-        return GoneMidwayError(message, FailureType.transient_error, response.status_code, said)
+        return GoneMidwayError(message, FailureType.transient_error, response.status_code)
 
 
 def _check_end(place: Place, counter: PageCounter | None) -> None:

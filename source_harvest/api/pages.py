@@ -9,9 +9,9 @@ from typing import Any
 
 import requests
 
-from source_harvest.api.delivered_rows import NumberSet, Row
+from source_harvest.api.delivered_rows import NumberSet
 from source_harvest.api.session import object_of
-from source_harvest.api.timestamps import sent_at, timestamp
+from source_harvest.api.timestamps import Row, sent_at, timestamp
 
 # Without a `Date` header the local clock is used, set back by more than two well-kept clocks differ.
 LOCAL_CLOCK_ALLOWANCE = timedelta(minutes=5)

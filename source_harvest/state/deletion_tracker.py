@@ -10,8 +10,7 @@ from datetime import date, datetime
 from threading import Event, RLock
 from typing import Any
 
-from source_harvest.api.delivered_rows import Row
-from source_harvest.api.timestamps import changed_since, timestamp
+from source_harvest.api.timestamps import Row, changed_since, timestamp
 from source_harvest.errors import HarvestError, Place, schema_errors
 from source_harvest.state.known_ids import NO_PARENT, ChildIds, IdsByParent, KnownIds
 from source_harvest.state.stream_state import StreamState
@@ -80,10 +79,7 @@ class DeletionTracker:
     # Its state.
 
     def load(self, kept: Mapping[str, Any]) -> None:
-        """Restores what `state` returned.
-
-        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
-        """
+        """Restores what `state` returned. Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`."""
         self._start = kept.get("start")
         if self._start:
             date.fromisoformat(self._start[:10])
@@ -187,7 +183,7 @@ class DeletionTracker:
     def _add_listed(self, source: str, rows: list[Row]) -> None:
         streams = self._by_source[source]
         self._listed[source].update(row["id"] for row in rows)
-        rows = self._since_start(rows, is_limited=streams[0].is_source_limited)
+        rows = changed_since(rows, self._start if streams[0].is_source_limited else None)
         for stream in streams:
             known = self._known[stream.name]
             for group, ids, is_whole in stream.ids_by_parent(rows):
@@ -205,7 +201,7 @@ class DeletionTracker:
         """
         with self._lock:
             known = self._known[name]
-            rows = self._since_start(rows, is_limited=self._tracked[name].is_limited)
+            rows = changed_since(rows, self._start if self._tracked[name].is_limited else None)
             is_new = known.add(parent, {row["id"] for row in rows})
             if sum(len(ids) for found in self._known.values() for ids in found.new.values()) >= MOST_UNTOLD:
                 self.emit_state_if_changed()
@@ -223,10 +219,6 @@ class DeletionTracker:
             if since is None or (scope and since <= scope):
                 self._whole.add(source)
 
-    def _since_start(self, rows: list[Row], *, is_limited: bool) -> list[Row]:
-        """The rows that changed since the earliest start date so far."""
-        return changed_since(rows, self._start) if is_limited else rows
-
     # At the end of a sync.
 
     def settle(self, began: datetime, is_off: Callable[[str], bool]) -> Iterator[tuple[str, int, bool]]:
@@ -234,24 +226,18 @@ class DeletionTracker:
 
         `is_off` says whether a module is switched off; its lists may then be empty though nothing was deleted.
         """
-        modules = {source: streams[0].module for source, streams in self._by_source.items()}
         whole = {
             source
             for source in self._whole
-            if self._listed[source] or not (modules[source] and is_off(modules[source]))
+            if self._listed[source] or not ((module := self._by_source[source][0].module) and is_off(module))
         }
         for stream in self._tracked.values():
-            gone, back = self._settle(stream, self._listed[stream.source] if stream.source in whole else None)
+            listed = self._listed[stream.source] if stream.source in whole else None
+            with self._lock:
+                self._is_settled = True
+                known = self._known[stream.name]
+                if listed is not None and not stream.has_parents:
+                    known.current[NO_PARENT] = listed
+                gone, back = known.settle(listed if stream.has_parents else None)
             yield from ((stream.name, id_, id_ in gone) for id_ in sorted(gone | back))
         self._read_on.update((source, began.date()) for source in whole)
-
-    def _settle(self, stream: TrackedStream, listed: set[int] | None) -> tuple[set[int], set[int]]:
-        """As `KnownIds.settle`. `listed` are all ids on the stream's list, if it was read whole."""
-        with self._lock:
-            self._is_settled = True
-            known = self._known[stream.name]
-            if stream.has_parents:
-                return known.settle(listed)
-            if listed is not None:
-                known.current[NO_PARENT] = listed
-            return known.settle()

@@ -29,10 +29,7 @@ class KnownIds:
     """The delivered and the deleted ids of one stream."""
 
     def __init__(self, ids: Iterable[Any] = (), gone: str | None = None) -> None:
-        """Restores what `ids` and `gone` returned.
-
-        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`.
-        """
+        """Restores what `ids` and `gone` returned. Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError`."""
         self.by_parent: IdsByParent = {}
         """The delivered ids that were not found to be deleted."""
         self.new: IdsByParent = {}

@@ -13,10 +13,7 @@ def packed(numbers: Iterable[int]) -> str:
 
 
 def unpacked(text: str) -> list[int]:
-    """The packed numbers, in their original order.
-
-    Raises `ValueError` for text that `packed` did not make.
-    """
+    """The packed numbers, in their original order. Raises `ValueError` for text that `packed` did not make."""
     try:
         differences = zlib.decompress(b64decode(text, validate=True)).decode()
     except zlib.error as error:

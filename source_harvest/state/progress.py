@@ -33,14 +33,12 @@ class StatefulStream(Protocol):
     """What `StreamProgress` needs from a stream."""
 
     minds_start_date: ClassVar[bool]
+    cursor_column: str | None
+    """The column that says when a record changed; None if Harvest cannot filter the list by change."""
 
     @property
     def name(self) -> str:
         """Its name in the catalog."""
-
-    @property
-    def cursor_column(self) -> str | None:
-        """The column that says when a record changed; None if Harvest cannot filter the list by change."""
 
     def since(self, last: StreamState) -> str | None:
         """The earliest change to read; None for everything."""
@@ -131,10 +129,6 @@ class StreamProgress:
         """Whether the stream has a cursor and was never read to its end."""
         return self.stream_state.cursor is None and self._stream.cursor_column is not None
 
-    def forget_last_state(self) -> None:
-        """Lets the stream be read whole."""
-        self.stream_state = StreamState()
-
     def set_finished_days(
         self, began: datetime | None, days: tuple[DateRange, ...], entries: int | None, found: int
     ) -> None:
@@ -152,7 +146,10 @@ class StreamProgress:
     def visited(self, began: datetime, parent_id: int, unread: tuple[int, ...]) -> None:
         """All due parents up to this one were visited, except the `unread`. Emits a checkpoint."""
         with self._lock:
-            self.stream_state = self.stream_state.visited(Attempt(began, parent_id), unread)
+            last = self.stream_state
+            others = (other for other in last.attempts if other.up_to_parent > parent_id)
+            attempts = (*others, Attempt(began, parent_id))
+            self.stream_state = replace(last, began=last.began or began, attempts=attempts, unread=unread)
             self.checkpoint()
 
     def begin_visits(self, visit: ParentScope) -> None:
@@ -170,14 +167,11 @@ class StreamProgress:
         """Emits a state, with the stream's extra keys. Called by a thread that read rows which it covers."""
         if self.has_left_out:
             return
+        state: Mapping[str, Any] = {NO_CURSOR_STATE_KEY: True}
+        if column := self._stream.cursor_column:
+            is_tracked = self.tracker is not None
+            stream_state = replace(stream_state, start=self.complete_from, account=self._account, is_counted=is_tracked)
+            state = {**stream_state.state(column), **self._stream.extra_state(self)}
         states = ConnectorStateManager()
-        states.update_state_for_stream(self._stream.name, None, self._json(stream_state))
+        states.update_state_for_stream(self._stream.name, None, state)
         self.emit(states.create_state_message(self._stream.name, None))
-
-    def _json(self, stream_state: StreamState) -> Mapping[str, Any]:
-        column = self._stream.cursor_column
-        if column is None:
-            return {NO_CURSOR_STATE_KEY: True}
-        is_tracked = self.tracker is not None
-        stream_state = replace(stream_state, start=self.complete_from, account=self._account, is_counted=is_tracked)
-        return {**stream_state.state(column), **self._stream.extra_state(self)}

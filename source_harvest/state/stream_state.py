@@ -96,11 +96,6 @@ class StreamState:
         """The last attempt that reached this parent."""
         return next((attempt for attempt in reversed(self.attempts) if parent_id <= attempt.up_to_parent), None)
 
-    def visited(self, attempt: Attempt, unread: tuple[int, ...]) -> StreamState:
-        """The state after an attempt got further, except for the `unread` parents."""
-        others = (other for other in self.attempts if other.up_to_parent > attempt.up_to_parent)
-        return replace(self, began=self.began or attempt.began, attempts=(*others, attempt), unread=unread)
-
     def state(self, cursor_field: str) -> dict[str, Any]:
         """Its JSON form."""
         moments = {

@@ -138,10 +138,7 @@ class HarvestStream(ColumnFacts, HttpStream):
         return ()
 
     def read_partition(self, stream_slice: Slice) -> Iterable[Row]:
-        """The records of one partition.
-
-        Raises `HarvestError`.
-        """
+        """The records of one partition. Raises `HarvestError`."""
         return ()
 
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
@@ -176,10 +173,7 @@ class HarvestStream(ColumnFacts, HttpStream):
     # Requests.
 
     def probe(self) -> None:
-        """Requests a single row, to check that the list can be read.
-
-        Raises `HarvestError`.
-        """
+        """Requests a single row, to check that the list can be read. Raises `HarvestError`."""
         self.list_reader.probe(self.place, {})
 
     def page_of(self, response: requests.Response) -> Page:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from functools import lru_cache
 from typing import ClassVar
 
@@ -12,7 +13,8 @@ from source_harvest.api.timestamps import Row
 
 logger = logging.getLogger("airbyte")
 
-_CLOCK_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?\s*(?P<half>[ap]m)?", re.IGNORECASE)
+# How Harvest displays a time of day, without blanks.
+CLOCKS = ("%I:%M%p", "%I:%M:%S%p", "%H:%M", "%H:%M:%S")
 
 
 class ColumnFacts:
@@ -86,12 +88,7 @@ class RecordBuilder:
 @lru_cache(maxsize=4096)
 def time_of_day(displayed: str) -> str | None:
     """Parses a displayed time, "3:00pm" or "15:00", to "15:00:00"; None for anything else."""
-    parts = _CLOCK_TIME.fullmatch(displayed.strip())
-    if not parts:
-        return None
-    hour, minute, second = int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0)
-    if parts["half"]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if parts["half"].lower() == "pm" else 0)
-    return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None
+    for clock in CLOCKS:
+        with suppress(ValueError):
+            return datetime.strptime("".join(displayed.split()), clock).time().isoformat()  # noqa: DTZ007
+    return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from threading import Event, Lock
+from threading import Event
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import FailureType
@@ -54,16 +54,12 @@ class PerParentStream(HarvestStream):
         self._parents: dict[int, Row] = {}
         self._tracker: DeletionTracker | None = None
         self._delivered: IdsByParent = {}
-        self._progress = VisitProgress(self.name, [], lambda up_to_parent, unread: None)
-        self._lock = Lock()
-        self._due_again: set[int] = set()
-        self._unread: set[int] = set()
+        self._visits = VisitProgress(self.name, [], [], lambda up_to_parent, unread: None)
 
     @property
     @override
     def place(self) -> Place:
-        readable_by, module = self.readable_by or self.parent.readable_by, self.parent.module
-        return Place(self.name, readable_by, nothing_there=self.nothing_there, module=module)
+        return Place(self.name, self.readable_by or self.parent.readable_by, self.nothing_there, self.parent.module)
 
     @classmethod
     @override
@@ -97,10 +93,9 @@ class PerParentStream(HarvestStream):
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         unread = progress.stream_state.unread
         parent_ids = sorted({*self._to_visit(progress, began), *unread})
-        self._due_again = set(unread)
         self._checkpoint, self._tracker = progress.checkpoint, progress.tracker
         progress.expect(len(parent_ids))
-        self._progress = VisitProgress(self.name, parent_ids, partial(self._visited, progress, began))
+        self._visits = VisitProgress(self.name, parent_ids, unread, partial(progress.visited, began))
         for parent_id in parent_ids:
             since = progress.complete_from if parent_id in unread else progress.since
             # To find deleted children, the tracker needs to see all that are left.
@@ -128,39 +123,27 @@ class PerParentStream(HarvestStream):
 
     @override
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
-        if status != 404:
-            return False
-        parent_id = stream_slice[self.parent_key]
-        if times == 1:
-            return self._is_there(parent_id)
-        self._leave_unread(parent_id)
+        if status == 404 and times == 1:
+            return self._is_there(stream_slice[self.parent_key])
+        if status == 404:
+            self._leave_unread(stream_slice[self.parent_key])
         return False
 
     def _is_there(self, parent_id: int) -> bool:
-        """Whether the parent still exists; requests it.
-
-        Raises `HarvestError`.
-        """
-        path, parent_place = f"{self._parent_path}/{parent_id}", self.sibling(self.parent).place
-        place = Place(path, parent_place.readable_by, nothing_there=(404,), module=parent_place.module)
+        """Whether the parent still exists; requests it. Raises `HarvestError`."""
+        path, parents = f"{self._parent_path}/{parent_id}", self.sibling(self.parent)
+        place = replace(parents.place, name=path, nothing_there=(404,))
         self.list_reader.count_request()
         with self._account.explained(place):
             if self._client.get(f"{self.url_base}{path}", place) is not None:
                 return True
         # A module that was just switched off answers 404 too, and then no child was deleted: the probe raises.
-        self.sibling(self.parent).probe()
+        parents.probe()
         return False
 
     def _leave_unread(self, parent_id: int) -> None:
-        """Leaves a parent for the next sync.
-
-        Raises `HarvestError` if that makes too many.
-        """
-        with self._lock:
-            has_room = len(self._unread) < MOST_UNREAD
-            if has_room:
-                self._unread.add(parent_id)
-        if not has_room:
+        """Leaves a parent for the next sync. Raises `HarvestError` if that makes too many."""
+        if not self._visits.leave(parent_id, MOST_UNREAD):
             raise HarvestError(
                 f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
                 f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail too, "
@@ -176,10 +159,7 @@ class PerParentStream(HarvestStream):
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
-        parent_id = stream_slice[self.parent_key]
-        with self._lock:
-            self._due_again.discard(parent_id)
-        self._progress.visited(parent_id)
+        self._visits.visited(stream_slice[self.parent_key])
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
@@ -187,18 +167,9 @@ class PerParentStream(HarvestStream):
             self._tracker.emit_state_if_changed()
         return super().final_state(progress, began)
 
-    def _unread_parents(self) -> tuple[int, ...]:
-        """The parents left for the next sync: their visits failed, or are not yet made."""
-        with self._lock:
-            return tuple(sorted(self._unread | self._due_again))
-
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
         """The ids of the parents to visit."""
         yield from self._parents
-
-    def _visited(self, progress: StreamProgress, began: datetime, up_to_parent: int, unread: list[int]) -> None:
-        """All parents up to this one were visited, except the `unread`."""
-        progress.visited(began, up_to_parent, tuple(sorted({*unread, *self._unread_parents()})))
 
 
 class ChangedParentsStream(PerParentStream):
@@ -219,7 +190,6 @@ class ChangedParentsStream(PerParentStream):
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
         self._has_whole_list = False
-        self._visit = ParentScope.CHANGED
 
     @override
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
@@ -247,9 +217,9 @@ class ChangedParentsStream(PerParentStream):
         first = last.began or began
         return replace(
             state,
-            unread=self._unread_parents(),
-            all_parents=first if self._visit is ParentScope.ALL else last.all_parents,
-            living_parents=last.living_parents if self._visit is ParentScope.CHANGED else first,
+            unread=tuple(sorted(self._visits.left)),
+            all_parents=first if last.visit is ParentScope.ALL else last.all_parents,
+            living_parents=last.living_parents if last.visit is ParentScope.CHANGED else first,
         )
 
     def _due(self, progress: StreamProgress, now: datetime) -> ParentScope:
@@ -263,8 +233,8 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
-        self._visit = self._due(progress, began) if self._has_whole_list else ParentScope.CHANGED
-        progress.begin_visits(self._visit)
+        visit = self._due(progress, began) if self._has_whole_list else ParentScope.CHANGED
+        progress.begin_visits(visit)
         last = progress.stream_state
         changed = timestamp((last.cursor or began) - self.overlap)
         recent = timestamp(began - RECENTLY)
@@ -273,7 +243,7 @@ class ChangedParentsStream(PerParentStream):
                 is_due = is_changed_since(parent, timestamp(attempt.began - self.overlap))
             else:
                 is_living = parent["state"] in self.living_states or is_changed_since(parent, recent)
-                is_due = self._visit is ParentScope.ALL or is_changed_since(parent, changed)
-                is_due |= is_living and self._visit is ParentScope.LIVING
+                is_due = visit is ParentScope.ALL or is_changed_since(parent, changed)
+                is_due |= is_living and visit is ParentScope.LIVING
             if is_due:
                 yield id_

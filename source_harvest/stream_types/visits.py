@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from threading import Lock
 
@@ -22,12 +22,17 @@ SECONDS_PER_LINE = 30
 class VisitProgress:
     """How far the visits are. They begin in ascending order of ids, and run in several threads."""
 
-    def __init__(self, name: str, parent_ids: list[int], save: Callable[[int, list[int]], None]) -> None:
-        """`save` makes a checkpoint: all parents up to this one were visited, except these."""
+    def __init__(
+        self, name: str, parent_ids: list[int], due_again: Iterable[int], save: Callable[[int, tuple[int, ...]], None]
+    ) -> None:
+        """`due_again`: those that were left for this sync. `save` makes a checkpoint: all up to one, except these."""
         self._name = name
         self._ids = parent_ids
+        self._due_again = set(due_again)
         self._save = save
         self._done: set[int] = set()
+        self.left: set[int] = set()
+        """The parents that are left for the next sync, as their children are unknown."""
         self._lock = Lock()
         self._in_order = 0  # the first parents that were visited without a gap
         self._saved = 0
@@ -37,25 +42,32 @@ class VisitProgress:
         """A parent was visited to its end. Calls `save` if a checkpoint is due."""
         with self._lock:
             self._done.add(parent_id)
-            self._log()
             now = time.monotonic()
+            self._log(now)
             is_due = now - self._saved_at >= SECONDS_PER_CHECKPOINT
             if is_due or len(self._done) - self._saved >= VISITS_PER_CHECKPOINT:
                 self._saved, self._saved_at = len(self._done), now
-                up_to_parent, unread = self._reached()
+                up_to_parent, open_ids = self._reached()
                 if up_to_parent:
-                    self._save(up_to_parent, unread)
+                    self._save(up_to_parent, tuple(sorted(self.left.union(open_ids, self._due_again - self._done))))
+
+    def leave(self, parent_id: int, most: int) -> bool:
+        """Leaves a parent for the next sync; false if `most` are left already."""
+        with self._lock:
+            has_room = len(self.left) < most
+            if has_room:
+                self.left.add(parent_id)
+            return has_room
 
     def _reached(self) -> tuple[int, list[int]]:
         """How far a checkpoint may go: a visited parent, and the parents with lower ids that are not visited yet.
 
         It is the visited parent with the highest id that has at most `MOST_OPEN` unvisited ones before it.
         """
-        up_to_parent, open_before, open_ids = 0, 0, list[int]()
+        open_before, open_ids = 0, list[int]()
         while self._in_order < len(self._ids) and self._ids[self._in_order] in self._done:
             self._in_order += 1
-        if self._in_order:
-            up_to_parent = self._ids[self._in_order - 1]
+        up_to_parent = self._ids[self._in_order - 1] if self._in_order else 0
         for id_ in islice(self._ids, self._in_order, None):
             if id_ in self._done:
                 up_to_parent, open_before = id_, len(open_ids)
@@ -65,8 +77,7 @@ class VisitProgress:
                 open_ids.append(id_)
         return up_to_parent, open_ids[:open_before]
 
-    def _log(self) -> None:
-        now = time.monotonic()
+    def _log(self, now: float) -> None:
         if now - self._logged < SECONDS_PER_LINE:
             return
         self._logged = now

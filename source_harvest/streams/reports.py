@@ -8,10 +8,7 @@ from source_harvest.streams.time_entries import TimeEntries
 
 
 class _TimeReport(ReportStream):
-    """Hours, and what they are worth.
-
-    https://help.getharvest.com/api-v2/reports-api/reports/time-reports/
-    """
+    """Hours, and what they are worth."""
 
     open_like = TimeEntries
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from queue import Empty, Queue
 from threading import Thread
 
@@ -10,8 +11,9 @@ from airbyte_cdk.models import AirbyteMessage, FailureType
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, NoopMessageRepository
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
-from airbyte_cdk.sources.streams.concurrent.cursor import CursorField, FinalStateCursor
+from airbyte_cdk.sources.streams.concurrent.cursor import Cursor, FinalStateCursor
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
@@ -30,9 +32,6 @@ from source_harvest.sync.stream_run import StreamRun
 # Records waiting to be written. Few, so that memory stays flat if the destination is slower than Harvest.
 QUEUE_SIZE = 200
 
-SharedLists = dict[type[HarvestStream], SharedList]
-"""Stream class -> the shared read of its list."""
-
 
 class Engine:
     """Runs one sync, reading at most `num_workers` partitions at once."""
@@ -50,7 +49,7 @@ class Engine:
 
         Raises `HarvestError` at the end if a stream failed. The caller may stop at any message: the threads then end.
         """
-        streams: list[AbstractStream] = [*self._known(runs), *(self._unknown(name) for name in unknown)]
+        streams: list[AbstractStream] = [*self._known(runs), *map(self._unknown, unknown)]
         if not streams:
             return
         count = len(streams)  # the CDK empties the list
@@ -86,47 +85,34 @@ class Engine:
         ]
         tracker = deletions[0][0].tracker if deletions else None
         tracked = [found for run in runs if (found := run.stream.tracked(run.progress))] if deletions else []
-        shared, whole = self._shared_lists(runs, tracker), self._shared_lists(runs, None, whole=True)
+        lists = self._lists(runs, tracker)
         for deleted_records, progress in deletions:
-            deleted_records.track(progress, tracked, shared[SignedInUser].wait)
+            deleted_records.track(progress, tracked, lists[SignedInUser][0].wait)
         names = {stream.name for stream in tracked}
         for run in runs:
-            stream = run.stream
-            run.progress.track(tracker if stream.name in names else None)
-            lists = [shared[source] for source in stream.source_lists()]
-            whole_lists = [whole[source] for source in stream.source_lists()]
-            yield DefaultStream(
-                partition_generator=StreamPartitions(run, lists, whole_lists, self._slots),
-                name=stream.name,
-                json_schema=stream.get_json_schema,
-                primary_key=stream.primary_key,
-                cursor_field=CursorField(stream.cursor_column) if stream.cursor_column else None,
-                logger=self._logger,
-                cursor=run,
-            )
+            run.progress.track(tracker if run.stream.name in names else None)
+            partitions = StreamPartitions(run, [lists[source] for source in run.stream.source_lists()], self._slots)
+            yield self._stream(run.stream.name, partitions, run)
 
     def _unknown(self, name: str) -> DefaultStream:
+        return self._stream(name, UnknownStream(name), FinalStateCursor(name, None, NoopMessageRepository()))
+
+    def _stream(self, name: str, partitions: PartitionGenerator, cursor: Cursor) -> DefaultStream:
+        # Only discover needs the schema, the key and the cursor's name, and it asks the streams themselves.
         return DefaultStream(
-            partition_generator=UnknownStream(name),
-            name=name,
-            json_schema={},
-            primary_key=[],
-            cursor_field=None,
-            logger=self._logger,
-            cursor=FinalStateCursor(name, None, NoopMessageRepository()),
+            partitions, name, json_schema={}, primary_key=[], cursor_field=None, logger=self._logger, cursor=cursor
         )
 
-    def _shared_lists(
-        self, runs: list[StreamRun], tracker: DeletionTracker | None, *, whole: bool = False
-    ) -> SharedLists:
-        runs_of: dict[type[HarvestStream], list[StreamRun]] = {}
-        for run in runs:
-            for source in run.stream.source_lists():
-                runs_of.setdefault(source, []).append(run)
-        return {
-            source: SharedList(sharing[0].stream.sibling(source), sharing, self._slots, tracker, whole=whole)
-            for source, sharing in runs_of.items()
-        }
+    def _lists(
+        self, runs: list[StreamRun], tracker: DeletionTracker | None
+    ) -> dict[type[HarvestStream], tuple[SharedList, SharedList]]:
+        """Stream class -> the read of what all streams need of its list, and the read of the whole list."""
+        lists = {}
+        for source in {source for run in runs for source in run.stream.source_lists()}:
+            sharing = [run for run in runs if source in run.stream.source_lists()]
+            read = partial(SharedList, sharing[0].stream.sibling(source), sharing, self._slots)
+            lists[source] = read(tracker, whole=False), read(None, whole=True)
+        return lists
 
 
 def _note_failure(message: AirbyteMessage, failures: dict[str, FailureType]) -> None:

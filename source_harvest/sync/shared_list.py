@@ -1,24 +1,22 @@
 """One of Harvest's lists in one sync: read once, and passed page by page to every stream that is made of it."""
 
 import logging
-import math
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date, datetime, timedelta
-from itertools import pairwise
-from queue import Empty, SimpleQueue
 from threading import Event, Lock
 
 from airbyte_cdk.sources.types import Record
 
+from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.pages import Page, Row
 from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
 from source_harvest.api.timestamps import timestamp
 from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.date_range import ALL_DAYS, DateRange, merged, missing
 from source_harvest.state.deletion_tracker import DeletionTracker
+from source_harvest.state.stream_state import StreamState
 from source_harvest.stream_types.base import HarvestStream
-from source_harvest.sync.date_slices import PAGES_PER_SLICE, SLICES_PER_LIST, ListSlice, cut
+from source_harvest.sync.date_slices import ListSlice, SliceQueue, day_of
 from source_harvest.sync.stream_run import StreamRun
 
 logger = logging.getLogger("airbyte")
@@ -42,39 +40,33 @@ class SharedList:
         source: HarvestStream,
         runs: list[StreamRun],
         slots: RequestSlots,
-        tracker: DeletionTracker | None = None,
+        tracker: DeletionTracker | None,
         *,
-        whole: bool = False,
+        whole: bool,
     ) -> None:
-        """`whole`: read all of the list, even if its runs need only changes, and report no rows to the `tracker`."""
+        """`whole`: read all of the list, even if its runs need only changes."""
+        runs[0].list_readers.add(source.list_reader)
         self._source = source
+        self._tolerance = max(source.overlap, CLOCK_TOLERANCE)
         self._runs = runs
         self._slots = slots
         self._whole = whole
-        self._tracker = None if whole else tracker
+        self._tracker = tracker
         self._since: str | None = None
         self._in_doubt = Event()
-        self._is_tracked = False
         self._lock = Lock()
         self._claim = Lock()
         self._over = Event()
         self._error: Exception | None = None
         self._began: datetime | None = None
-        self._more: SimpleQueue[ListSlice | None] = SimpleQueue()
-        self._open_slices = 0
+        self._slices = SliceQueue(slots.check)
         self._is_resumed = False
         self._catch_up_since: str | None = None  # `overlap` before the first attempt began
         self._must_catch_up = False  # an entry's date may change from a range not yet read to one already read
         self._must_count = False  # the list was cut, and its slices may have missed entries
-        self._delivered = source.list_reader.delivered_rows()
+        self._delivered = DeliveredRows(source.identity)
         self._announced: int | None = None  # entries in the list, by the first answer of the first attempt
         self._found = 0  # of these, how many all attempts read
-
-    @property
-    def requests(self) -> int:
-        """Requests made for the list; 0 if a run of its own stream counts them."""
-        is_counted = any(run.stream is self._source for run in self._runs)
-        return 0 if is_counted else self._source.list_reader.requests
 
     @property
     def is_whole(self) -> bool:
@@ -89,11 +81,10 @@ class SharedList:
         """True for the first caller, who must read the list; the others wait."""
         return self._claim.acquire(blocking=False)
 
-    def slices(self) -> list[ListSlice]:
-        """The slices to read first; `more_slices` yields the rest."""
+    def slices(self) -> Iterator[ListSlice]:
+        """The slices to read, also those found while reading. The first comes at once."""
         self._since = self._needed()
-        resumable = [run for run in self._runs if run.stream.takes_at_once]
-        unfinished = [run for run in resumable if run.progress.stream_state.finished_days]
+        unfinished = [run for run in self._runs if run.stream.takes_at_once and run.progress.stream_state.finished_days]
         began = [run.progress.stream_state.began for run in unfinished if run.progress.stream_state.began]
         # Runs that need only changes get them from the last slice.
         others = [run.stream.list_since(run.progress) for run in self._runs if run not in unfinished]
@@ -108,8 +99,8 @@ class SharedList:
             slices = [ListSlice()]
             for run in unfinished:  # all days are read again
                 run.progress.set_finished_days(None, (), None, 0)
-        self._open_slices = len(slices)
-        return slices
+        self._slices.add(slices)
+        yield from self._slices
 
     def _resume(self, runs: list[StreamRun], began: datetime) -> list[DateRange]:
         """The date ranges that some run still lacks.
@@ -126,18 +117,6 @@ class SharedList:
         for run in runs:
             run.progress.set_finished_days(began, tuple(done), self._announced, self._found)
         return gaps
-
-    def more_slices(self) -> Iterator[ListSlice]:
-        """Slices found while reading; ends after the last."""
-        while True:
-            try:
-                list_slice = self._more.get(timeout=1)
-            except Empty:
-                self._slots.check()
-                continue
-            if list_slice is None:
-                return
-            yield list_slice
 
     def wait(self) -> datetime:
         """Waits until the list has been read; returns when the read began, by Harvest's clock.
@@ -167,72 +146,50 @@ class SharedList:
             self._error = error
             raise
         finally:
-            self._close_slice()
+            if self._slices.close(self._final_slice):
+                if self._tracker and not (self._error or self._in_doubt.is_set() or self._is_resumed):
+                    self._tracker.read_whole(self._source.name, self._since)
+                self._over.set()
 
     def _read(self, list_slice: ListSlice) -> Iterator[Record]:
         since = list_slice.changed_since or self._since
-        is_first, found = True, 0
-        for page in self._source.list_reader.complete_pages(
-            {"updated_since": since, **list_slice.date_range.params}, self._in_doubt.set
-        ):
+        filters = {"updated_since": since, **list_slice.date_range.params}
+        found = 0
+        for number, page in enumerate(self._source.list_reader.complete_pages(filters, self._in_doubt.set)):
             self._slots.check()
             if self._began is None:
                 self._check_first_page(page)
                 if self._since != since:
-                    self._add_slices([list_slice])
+                    self._slices.add([list_slice])
                     return
             elif self._is_resumed and page.sent and page.sent + self._tolerance < self._began:
                 raise config_error(
                     f"The state of {self._source.name} is from the future. Clear the stream's data to read it again."
                 )
-            if is_first and (parts := self._cut(list_slice, page))[1]:
+            if number == 0 and (parts := self._cut(list_slice, page))[1]:
                 yield from self._read_newest(page, *parts)
                 return
-            is_first = False
             found += self._count(page.rows)
             yield from self._records(page.rows)
         self._checkpoint(list_slice, found)
 
     def _read_newest(self, page: Page, done: DateRange | None, rest: list[DateRange]) -> Iterator[Record]:
         """The records of the days that the first page of a slice holds completely; the rest is put into new slices."""
+        self._must_catch_up = self._must_count = True
         if done:
-            rows = [row for row in page.rows if (self._day(row) or date.min) >= (done.first or date.min)]
+            column = self._source.business_date
+            rows = [row for row in page.rows if (day_of(row, column) or date.min) >= (done.first or date.min)]
             found = self._count(rows)
             yield from self._records(rows)
             self._checkpoint(ListSlice(done), found)
-        self._must_catch_up = True
-        self._add_slices([ListSlice(part) for part in rest])
-
-    def _add_slices(self, slices: list[ListSlice]) -> None:
-        """Adds slices, which any free thread may read."""
-        with self._lock:
-            self._open_slices += len(slices)
-        for list_slice in slices:
-            self._more.put(list_slice)
+        self._slices.add(map(ListSlice, rest))
 
     def _cut(self, list_slice: ListSlice, page: Page) -> tuple[DateRange | None, list[DateRange]]:
-        """As `date_slices.cut`. Cuts only a long slice whose first page is sorted newest first."""
-        is_read_whole = self._is_tracked or any(run.progress.is_first_read for run in self._runs)
-        entries = page.entries or 0
-        has_dates = self._source.business_date and entries and page.rows
-        if list_slice.changed_since or list_slice.as_one or not (is_read_whole and has_dates):
-            return None, []
-        share = (self._announced or 0) / len(page.rows) / SLICES_PER_LIST
-        pages_left = math.ceil(entries / len(page.rows)) - 1
-        if pages_left < max(PAGES_PER_SLICE, share):
-            return None, []
-        days = [day for row in page.rows if (day := self._day(row)) and list_slice.date_range.covers(day, day)]
-        # Harvest does not document the order of its lists; it was observed (B50 in docs/harvest-behaviour.md).
-        is_newest_first = len(days) == len(page.rows) and all(newer >= older for newer, older in pairwise(days))
-        if not is_newest_first:
-            return None, []
-        self._must_count = True
-        return cut(list_slice.date_range, days, pages_left)
-
-    def _day(self, row: Row) -> date | None:
-        with suppress(ValueError, TypeError):
-            return date.fromisoformat(row.get(self._source.business_date))  # type: ignore[arg-type]
-        return None
+        """As `ListSlice.parts`. Cuts only a list that a run reads for the first time, or the tracker reads whole."""
+        is_first_read = any(run.progress.is_first_read for run in self._runs)
+        if is_first_read or (self._tracker and self._tracker.needs(self._source.name) != ""):
+            return list_slice.parts(page, self._source.business_date, self._announced)
+        return None, []
 
     def _count(self, rows: list[Row]) -> int:
         """How many rows are entries that existed when the read began and were not counted yet.
@@ -270,9 +227,7 @@ class SharedList:
             return None
         needed = [run.stream.list_since(run.progress) for run in self._runs]
         if self._tracker:
-            tracker_needs = self._tracker.needs(self._source.name)
-            self._is_tracked = tracker_needs != ""
-            needed.append(tracker_needs)
+            needed.append(self._tracker.needs(self._source.name))
         return None if None in needed else min(filter(None, needed))
 
     def _check_first_page(self, page: Page) -> None:
@@ -288,7 +243,7 @@ class SharedList:
                     run.stream.name,
                     timestamp(page.sent),
                 )
-                run.progress.forget_last_state()
+                run.progress.stream_state = StreamState()
         self._since = self._needed()
 
     def _checkpoint(self, list_slice: ListSlice, found: int) -> None:
@@ -302,23 +257,10 @@ class SharedList:
             if progress.is_first_read and stream.takes_at_once and not stream.odd_rows.has_failed:
                 progress.add_finished_days(self._began, list_slice.date_range, self._announced, found)
 
-    def _close_slice(self) -> None:
-        """Counts a slice as done. After the last one, adds a final slice if one is due, else ends the read."""
-        with self._lock:
-            self._open_slices -= 1
-            if self._open_slices:
-                return
-            if self._error is None and (final := self._final_slice()):
-                self._open_slices = 1
-                self._more.put(final)
-                return
-        if self._tracker and not (self._error or self._in_doubt.is_set() or self._is_resumed):
-            self._tracker.read_whole(self._source.name, self._since)
-        self._more.put(None)
-        self._over.set()
-
     def _final_slice(self) -> ListSlice | None:
         """The slice to read last: changes since the read began, then, if entries are missing, the list again."""
+        if self._error:
+            return None
         if self._must_catch_up:
             self._must_catch_up = False
             return ListSlice(changed_since=self._catch_up_since)
@@ -332,7 +274,3 @@ class SharedList:
             self._in_doubt.clear()
             return ListSlice(as_one=True)
         return None
-
-    @property
-    def _tolerance(self) -> timedelta:
-        return max(self._source.overlap, CLOCK_TOLERANCE)

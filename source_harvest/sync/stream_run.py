@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from datetime import datetime
 from threading import RLock
 from typing import Any
@@ -17,8 +17,9 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
+from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
-from source_harvest.errors import HarvestError, TriesUsedUpError, redacted
+from source_harvest.errors import HarvestError, TriesUsedUpError, redacted, schema_errors
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.odd_rows import OddRowsError
@@ -42,8 +43,8 @@ class StreamRun(Cursor):
         self.progress = progress
         self.is_stopped = False
         """Its remaining partitions are skipped, as they would fail too."""
-        self.requests_of_others = 0
-        """Requests made by list readers other than the stream's own."""
+        self.list_readers = {stream.list_reader}
+        """Those whose requests its summary counts: its own, and those of shared lists."""
         self._lock = RLock()
         self._rows = 0
         self._faults = 0
@@ -80,13 +81,26 @@ class StreamRun(Cursor):
         else:
             logger.warning(message)
 
-    def succeeded(self) -> None:
-        """A partition was read."""
+    def read_slice(self, stream_slice: Slice, began: datetime) -> Iterator[Record]:
+        """The records of a slice that only this stream reads, such as the messages of one invoice.
+
+        Raises `HarvestError`.
+        """
+        if self.is_stopped:
+            return
+        started = time.monotonic()
+        try:
+            with schema_errors(self.stream.place):
+                yield from filter(None, map(self.cdk_record, self.stream.read_partition(stream_slice)))
+        except HarvestError as error:
+            self._failed(error, started)
+            raise
         with self._lock:
             self._faults = 0
+        self.stream.partition_done(stream_slice, self.progress, began)
 
-    def failed(self, error: HarvestError, began: float) -> bool:
-        """A partition failed; returns whether the error is new. `began`: seconds on `time.monotonic()` at its start.
+    def _failed(self, error: HarvestError, began: float) -> None:
+        """A slice failed. `began`: seconds on `time.monotonic()` at its start.
 
         One record may fail forever and must not block the others. But after `FAULTS_IN_A_ROW` transient errors in a row
         the rest would only fail slowly, so they are skipped.
@@ -102,7 +116,6 @@ class StreamRun(Cursor):
                     )
             is_refused = error.failure_type is FailureType.config_error and self.stream.is_refused_as_one
             self.is_stopped |= is_refused or error.status == 401 or self._faults >= FAULTS_IN_A_ROW
-            return self.is_unreported(error)
 
     def is_unreported(self, error: HarvestError) -> bool:
         """Whether the stream reports this error for the first time."""
@@ -150,7 +163,7 @@ class StreamRun(Cursor):
         self.progress.is_over.set()
         self.stream.odd_rows.warn()
         seconds = time.monotonic() - self._began
-        requests = self.stream.list_reader.requests + self.requests_of_others
+        requests = sum(reader.requests for reader in self.list_readers)
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)
 
     @override
