@@ -20,8 +20,8 @@ demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS
 test: install ## Run all tests: unit_tests/ and integration_tests/
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
 
-unit: install ## Run the quick tests: unit_tests/, which start no process, but for those that try very many cases
-	@$(BIN)/python -m pytest -q unit_tests -n auto -m "not exhaustive"
+unit: install ## Run the quick tests: those of unit_tests/ that are not marked slow
+	@$(BIN)/python -m pytest -q unit_tests -n auto -m "not slow"
 
 bench: install ## Measure requests, time and memory beside a plain loop (BENCH=--quick, BENCH=--full)
 	@$(BIN)/python -m benchmarks $(BENCH)

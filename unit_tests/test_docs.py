@@ -79,6 +79,7 @@ def test_what_is_beyond_takes_the_requests_that_the_reference_says(harvest: Harv
     assert math.ceil(9 * 91 / REQUESTS) - 1 == 2 * 60 / (REPORTS_WINDOW.total_seconds() // 60)
 
 
+@pytest.mark.slow
 def test_the_schedule_of_the_setup_guide_takes_the_requests_that_it_says(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_arithmetic_of_the_reference_is_right() -> None:
         assert sum(expected) / a_minute == pytest.approx(minutes[time], abs=0.1, rel=0.05)
 
 
+@pytest.mark.slow
 def test_only_the_headers_and_methods_of_the_security_page_are_sent(
     harvest: Harvest, oauth_config: dict[str, Any]
 ) -> None:

@@ -11,15 +11,12 @@ LONGEST_FILE = 450
 """Lines, so that a file of tests is about one thing."""
 STARTS_PROCESSES = {"subprocess", "multiprocessing", "pty", "os.fork", "os.system", "testing.command_line"}
 
-# These import one another, and start the emulator as a command.
-EMULATOR = "unit_tests/emulator/"
-
 
 def files(*folders: str) -> list[str]:
     """The Python files below these folders, such as "unit_tests/api/test_pages.py"."""
     found = sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.py"))
     assert found
-    return [file for file in found if not file.startswith(EMULATOR)]
+    return found
 
 
 @cache

@@ -73,6 +73,7 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", DRIPS)
 @pytest.mark.parametrize("is_encrypted", [False, True])
 def test_an_answer_that_drips_is_given_up_and_asked_for_again(
@@ -116,6 +117,7 @@ def test_an_answer_in_many_pieces_is_waited_for(monkeypatch: pytest.MonkeyPatch)
         assert len(sync(server.config, ["clients"]).records("clients")) == 1
 
 
+@pytest.mark.slow
 def test_the_time_of_an_answer_is_its_own(
     harvest: Any, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def test_a_stream_that_the_user_may_not_read_says_who_may(harvest: Harvest, conf
     assert "3 of 4 streams could not be read to their end: clients, invoice_messages, invoices." in str(result.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 403, 404, 418, 422])
 def test_half_a_list_is_never_a_list(status: int, harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.page_size_cap = 2
@@ -138,6 +139,7 @@ def told(result: Sync) -> list[AirbyteErrorTraceMessage]:
     return [m.trace.error for m in result.messages if m.trace and m.trace.error]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 4, 8])
 @pytest.mark.parametrize("step", [2, 3])
 @pytest.mark.parametrize("status", [403, 422, 500])
@@ -259,6 +261,7 @@ def test_every_request_has_its_time_limits_and_says_who_asks(harvest: Harvest, c
         assert request.headers["harvest-account-id"] == str(harvest.account_id)
 
 
+@pytest.mark.slow
 def test_connections_are_kept_open_and_used_again_until_the_sync_is_over(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +305,7 @@ def test_an_expired_access_token_is_renewed_once_and_the_call_repeated(
     assert kept == harvest.oauth.refresh_token
 
 
+@pytest.mark.slow
 def test_a_secret_that_harvest_repeats_is_not_repeated_by_us(harvest: Harvest, config: dict[str, Any]) -> None:
     """Not even in part, where the quote is cut off."""
     token = config["credentials"]["api_token"]

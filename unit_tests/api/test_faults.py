@@ -19,7 +19,7 @@ from testing.expected_tables import identity, tables
 from testing.in_process import LOGGER, Sync, catalog_of, check, sync
 from testing.streams import LISTS, STREAM_NAMES, WHOLE
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("naps", "short_hangs")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("naps", "short_hangs")]
 
 LISTED = [*LISTS, *WHOLE]
 WORDS = "Harvest's own words"

@@ -22,7 +22,7 @@ from testing.fuzzing import DEEP, STREAM_OF, Steps, assert_clear, assert_written
 from testing.in_process import catalog_of, check, sync
 from testing.streams import stream_name
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("watched")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("watched")]
 
 # Tries for each list and for each other answer.
 TRIES = 25

@@ -15,6 +15,8 @@ from testing.in_process import check, sync
 from testing.raw_server import RawServer, Request, head
 from testing.waiting import LONGEST_WAIT
 
+pytestmark = pytest.mark.slow
+
 ADVICE = "see that api.harvestapp.com and id.getharvest.com can be reached from where the connector runs"
 ACCOUNTS = {"accounts": [{"id": 1, "name": "Any", "product": "harvest"}]}
 

@@ -45,6 +45,7 @@ def test_a_token_request_that_is_never_answered_is_given_up(harvest: Harvest, oa
     assert "access token could not be read: no whole answer came (ReadTimeout" in message
 
 
+@pytest.mark.usefixtures("naps")
 def test_the_client_secret_follows_no_redirect(harvest: Harvest, oauth_config: dict[str, Any]) -> None:
     with Server(other := Harvest()) as elsewhere:
         location = f"{elsewhere.identity_url}/api/v2/oauth2/token"
@@ -64,6 +65,7 @@ def test_a_passing_fault_of_the_token_request_is_no_fault_of_the_credentials(
     assert {kind for kind, _ in result.errors.values()} == {"transient_error"}
 
 
+@pytest.mark.usefixtures("naps")
 def test_a_token_answer_without_a_token_is_not_kept(
     harvest: Harvest, oauth_config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,7 +117,7 @@ def test_an_access_token_is_used_until_it_expires(
     assert grants(harvest) == asked
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("rotate", [True, False])
 @pytest.mark.parametrize("at", [3, 10, 30])
 def test_a_token_that_expires_during_a_sync_is_renewed_and_nothing_is_lost(
@@ -143,6 +145,7 @@ def test_a_token_that_expires_during_a_sync_is_renewed_and_nothing_is_lost(
     assert sync(kept[-1], ["clients"]).statuses == {"clients": "COMPLETE"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotate", [True, False])
 @pytest.mark.parametrize("uses", [1, 3, 20])
 def test_tokens_that_die_after_a_few_requests_are_renewed_once_each_and_everything_is_read(

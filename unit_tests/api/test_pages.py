@@ -262,6 +262,7 @@ def test_slow_bodies_keep_no_other_list_waiting(monkeypatch: pytest.MonkeyPatch)
 ROWS: dict[str, list[int]] = {"empty": [], "the same": [1, 2], "new": [1, 2]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", [0, 2, 100, None])
 @pytest.mark.parametrize("rows", ["empty", "the same", "new"])
 def test_pages_that_go_on_without_end_are_an_error(

@@ -62,6 +62,7 @@ def test_lines_are_logged_throughout_a_long_wait(
     assert len(waiting) == 12
 
 
+@pytest.mark.slow
 def test_all_lists_together_keep_the_limit(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,7 @@ def test_the_limit_is_100_requests_in_a_little_more_than_15_seconds(
     assert 15 < sum(naps) < 17
 
 
+@pytest.mark.slow
 def test_all_streams_share_one_budget(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from testing.in_process import LOGGER, state_of, sync
 from testing.streams import REPORTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("percent", "limit", "minutes"), [(None, 100, 31), (50, 50, 61), (1, 1, 3017)])
 def test_one_line_says_how_many_requests_all_reports_take_and_how_long_by_the_limit_that_is_used(
     percent: int | None,
@@ -45,6 +46,7 @@ def test_as_many_minutes_are_told_as_the_limit_makes_it_take(requests: int, minu
     assert limit.minutes_for(requests) == minutes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 4])
 def test_other_streams_are_read_while_reports_wait_for_their_limit(
     num_workers: int, harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -77,6 +79,7 @@ def test_a_429_of_one_report_is_waited_out_by_all(
     assert sum(request.at < refused.at + 70 for request in later) <= num_workers - 1  # what was on its way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 4])
 def test_reports_do_not_queue_behind_what_hangs_on_all_invoices(
     num_workers: int, harvest: Harvest, config: dict[str, Any]
@@ -95,6 +98,7 @@ def test_reports_do_not_queue_behind_what_hangs_on_all_invoices(
     assert reports_at[-1] < visits_at[len(visits_at) // 2]
 
 
+@pytest.mark.slow
 def test_other_streams_are_read_while_reports_wait_out_a_429(harvest: Harvest, config: dict[str, Any]) -> None:
     """Another program may use up the limit."""
     harvest.faults.add(path="/reports/", status=429, headers={"retry-after": "6"})

@@ -48,6 +48,7 @@ def told_unreadable(caplog: pytest.LogCaptureFixture, config: dict[str, Any]) ->
     return dict(line.split(" cannot be read. ") for line in starts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", USERS, ids=" ".join)
 def test_check_tells_beforehand_which_streams_a_sync_cannot_read(
     user: tuple[str, ...], harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -94,6 +95,7 @@ def test_a_user_who_is_no_administrator_is_told_that_rows_are_hidden(
     assert "This user is not an Administrator" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 404])
 @pytest.mark.parametrize(("module", "streams"), [("invoice", INVOICES), ("estimate", ESTIMATES), ("expense", EXPENSES)])
 def test_a_module_that_is_switched_off_is_said_to_be(

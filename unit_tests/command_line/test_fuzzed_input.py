@@ -24,7 +24,7 @@ from testing.configs import settings as settings_of
 from testing.fuzzing import JSON_VALUES, assert_clear, assert_config_error, assert_written, breaks, fuzzing, written
 from testing.in_process import LOGGER, catalog, catalog_of, sync
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("watched")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("watched")]
 
 CONFIGS: list[dict[str, Any]] = [
     {

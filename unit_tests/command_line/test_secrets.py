@@ -30,6 +30,7 @@ def secret_config(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "credentials": {"auth_type": "Token", "api_token": SECRET}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [150, 180, 199, 1_985, 1_999, 63_980])
 @pytest.mark.parametrize("filler", ["x", " "])
 @pytest.mark.parametrize("spelled", [SECRET, json.dumps(SECRET)[1:-1], quote_plus(SECRET)])

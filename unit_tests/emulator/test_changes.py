@@ -11,7 +11,7 @@ import pytest
 from emulator import Harvest
 from emulator.account.state import CHILDREN
 from emulator.server.endpoints import BY_NAME
-from unit_tests.emulator.conftest import Client
+from testing.emulator_client import Client
 
 NOW = "2026-03-02T10:00:00Z"
 TABLES = sorted(Harvest().state.tables)

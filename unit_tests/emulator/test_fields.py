@@ -8,30 +8,17 @@ from emulator import Harvest
 from emulator.account.field_notation import fields_of
 from emulator.account.fields import FIELDS
 from emulator.server.endpoints import ENDPOINTS, Endpoint
-from unit_tests.emulator.conftest import Client
-from unit_tests.emulator.field_check import differences
+from testing.emulator_client import A_YEAR, Client, path_of
+from testing.field_check import differences
 
 ENVELOPE = ("per_page", "total_pages", "total_entries", "next_page", "previous_page", "page", "links")
 ENVELOPES = {"number": ("per_page", "total_entries", "next_page", "page"), "bare": ()}
-SPAN = {"from": "20250302", "to": "20260302"}
-
-
-def path_of(endpoint: Endpoint, harvest: Harvest) -> str:
-    """The path of a list, of a parent that has the most rows of it."""
-    table = endpoint.path.split("/")[1]
-    if "{parent}" not in endpoint.path:
-        return endpoint.path
-
-    def size(row_id: int) -> int:
-        return len(harvest.children(endpoint.name, row_id))
-
-    return endpoint.path.format(parent=max((row["id"] for row in harvest.listed(table)), key=size))
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=[endpoint.name for endpoint in ENDPOINTS])
 def test_every_row_of_every_list_has_its_fields_and_types(endpoint: Endpoint, harvest: Harvest, client: Client) -> None:
     harvest.work(days=2)
-    params = SPAN if endpoint.name.startswith("report") else {}
+    params = A_YEAR if endpoint.name.startswith("report") else {}
     body = client.get(path_of(endpoint, harvest), **params)
     assert list(body) == [endpoint.key, *ENVELOPES.get(endpoint.style, ENVELOPE)]
     assert body[endpoint.key], "an empty list proves nothing"

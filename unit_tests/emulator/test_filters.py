@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from unit_tests.emulator.conftest import Client
+from testing.emulator_client import Client
 
 Row = dict[str, Any]
 

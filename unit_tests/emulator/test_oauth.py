@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from emulator import Harvest, Server
-from unit_tests.emulator.conftest import Client
+from testing.emulator_client import Client
 
 
 def grant(server: Server, harvest: Harvest, *, as_form: bool = False, **changes: str) -> requests.Response:

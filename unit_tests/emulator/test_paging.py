@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from emulator import Harvest
-from unit_tests.emulator.conftest import Client
+from testing.emulator_client import Client
 
 CURSOR = ("clients", "contacts", "projects", "tasks", "roles", "users", "user_assignments", "task_assignments")
 PAGE = ("invoices", "estimates", "expenses", "time_entries")

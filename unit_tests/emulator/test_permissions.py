@@ -10,8 +10,7 @@ import requests
 
 from emulator import Harvest, Server
 from emulator.server.endpoints import ENDPOINTS, Endpoint
-from unit_tests.emulator.conftest import Client
-from unit_tests.emulator.test_fields import SPAN, path_of
+from testing.emulator_client import A_YEAR, Client, path_of
 
 INVALID_TOKEN = {
     "error": "invalid_token",
@@ -90,7 +89,7 @@ FOR_ALL = {"time_entries", "expenses", "report_project_budget", "pto_requests"}
 def test_a_member_reads_their_own_and_is_refused_the_rest(
     endpoint: Endpoint, harvest: Harvest, client_of: ClientOf
 ) -> None:
-    answer = client_of("member").answer(path_of(endpoint, harvest), params=SPAN)
+    answer = client_of("member").answer(path_of(endpoint, harvest), params=A_YEAR)
     if endpoint.name in FOR_ALL or endpoint.name.startswith(("report_time", "report_expenses")):
         assert answer.status_code == 200
     else:
@@ -118,7 +117,7 @@ def test_a_managers_permission_opens_its_lists_and_no_others(
             endpoint.name
             for endpoint in ENDPOINTS
             if endpoint.name != "teammates"
-            and client.answer(path_of(endpoint, harvest), params=SPAN).status_code == 200
+            and client.answer(path_of(endpoint, harvest), params=A_YEAR).status_code == 200
         }
 
     plain = readable(client_of("manager"))
@@ -164,7 +163,7 @@ def test_rates_vanish_without_the_right_to_see_them(harvest: Harvest, client_of:
     member = client_of("member")
     assert not {"default_hourly_rate", "cost_rate"} & member.get("/users/me").keys()
     assert not {"billable_rate", "cost_rate"} & member.get("/time_entries")["time_entries"][0].keys()
-    assert not {"currency", "billable_amount"} & member.get("/reports/time/tasks", **SPAN)["results"][0].keys()
+    assert not {"currency", "billable_amount"} & member.get("/reports/time/tasks", **A_YEAR)["results"][0].keys()
     manager = client_of("manager", "billable_rates_manager").get("/time_entries")["time_entries"][0]
     assert "billable_rate" in manager
     assert "cost_rate" not in manager

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from emulator import Harvest
-from unit_tests.emulator.conftest import Client
-
-SPAN = {"from": "20250302", "to": "20260302"}
+from testing.emulator_client import A_YEAR, Client
 
 
 def within(rows: list[Any]) -> list[Any]:
@@ -35,7 +33,7 @@ def test_time_adds_up_to_the_entries(
             if include_fixed_fee or entry["project"]["id"] not in fixed:
                 sums[2] += entry["rounded_hours"] * (entry["billable_rate"] or 0)
     asked = {"include_fixed_fee": "true"} if include_fixed_fee else {}
-    rows = client.get(f"/reports/time/{report}", **SPAN, **asked)["results"]
+    rows = client.get(f"/reports/time/{report}", **A_YEAR, **asked)["results"]
     found = {
         (row[f"{field}_id"], row["currency"]): [row["total_hours"], row["billable_hours"], row["billable_amount"]]
         for row in rows
@@ -55,7 +53,7 @@ def test_expenses_add_up_to_the_expenses(report: str, field: str, harvest: Harve
     expected: dict[Any, float] = defaultdict(float)
     for expense in within(harvest.listed("expenses")):
         expected[(expense[field]["id"], expense["client"]["currency"])] += expense["total_cost"]
-    rows = client.get(f"/reports/expenses/{report}", **SPAN)["results"]
+    rows = client.get(f"/reports/expenses/{report}", **A_YEAR)["results"]
     assert {(row[f"{field}_id"], row["currency"]): row["total_amount"] for row in rows} == pytest.approx(dict(expected))
 
 
@@ -64,8 +62,8 @@ def test_projects_are_named_with_their_code_where_time_is_counted_and_without_wh
 ) -> None:
     coded = next(row for row in harvest.listed("projects") if row["code"] and row["is_billable"])
     harvest.add("time_entries", project_id=coded["id"])
-    time = {row["project_id"]: row["project_name"] for row in client.get("/reports/time/projects", **SPAN)["results"]}
-    due = {row["project_id"]: row["project_name"] for row in client.get("/reports/uninvoiced", **SPAN)["results"]}
+    time = {row["project_id"]: row["project_name"] for row in client.get("/reports/time/projects", **A_YEAR)["results"]}
+    due = {row["project_id"]: row["project_name"] for row in client.get("/reports/uninvoiced", **A_YEAR)["results"]}
     assert time[coded["id"]] == f"[{coded['code']}] {coded['name']}"
     assert due[coded["id"]] == coded["name"]
 
@@ -74,10 +72,10 @@ def test_uninvoiced_lists_every_billable_project_and_can_be_negative(harvest: Ha
     fixed = next(row for row in harvest.listed("projects") if row["is_fixed_fee"])
     item = {"quantity": 1.0, "unit_price": 12_600.0, "project": harvest.state.reference("project", fixed["id"])}
     harvest.add("invoices", client_id=fixed["client"]["id"], line_items=[item])
-    rows = {row["project_id"]: row for row in client.get("/reports/uninvoiced", **SPAN)["results"]}
+    rows = {row["project_id"]: row for row in client.get("/reports/uninvoiced", **A_YEAR)["results"]}
     assert rows.keys() == {row["id"] for row in harvest.listed("projects") if row["is_billable"]}
     assert rows[fixed["id"]]["uninvoiced_amount"] < 0
-    without = client.get("/reports/uninvoiced", include_fixed_fee="false", **SPAN)["results"]
+    without = client.get("/reports/uninvoiced", include_fixed_fee="false", **A_YEAR)["results"]
     row = next(row for row in without if row["project_id"] == fixed["id"])
     assert row["uninvoiced_amount"] == row["uninvoiced_expenses"]
 
@@ -125,6 +123,6 @@ def test_a_report_spans_at_most_365_days(report: str, to: str, status: int, clie
 
 
 def test_reports_are_paged(harvest: Harvest, client: Client) -> None:
-    pages = client.pages("/reports/time/tasks", per_page=3, **SPAN)
+    pages = client.pages("/reports/time/tasks", per_page=3, **A_YEAR)
     assert len(pages) > 1
-    assert [row for page in pages for row in page["results"]] == client.get("/reports/time/tasks", **SPAN)["results"]
+    assert [row for page in pages for row in page["results"]] == client.get("/reports/time/tasks", **A_YEAR)["results"]

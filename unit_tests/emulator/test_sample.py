@@ -146,6 +146,7 @@ def test_sizes_are_what_they_say() -> None:
     assert len(harvest.listed("users")) == expected.users
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("size", ["s", "m"])
 def test_people_work_as_in_an_agency(size: str, seed: int) -> None:

@@ -62,7 +62,7 @@ def dates(chance: random.Random, odd: str | None) -> Iterator[str]:
         yield odd if odd is not None else chance.choice(DATES)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [*DATES, *range(4)])
 def test_each_state_that_was_written_is_read_again(
     odd: str | int, harvest: Harvest, config: dict[str, Any], naps: list[float], monkeypatch: pytest.MonkeyPatch
@@ -83,7 +83,7 @@ def test_each_state_that_was_written_is_read_again(
         assert (first.errors, again.errors) == ({}, {})
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_moments_rows_hold_each_state_is_read_again(
     seed: int, harvest: Harvest, config: dict[str, Any], naps: list[float]

@@ -47,6 +47,7 @@ def test_all_streams_have_a_state_here() -> None:
     assert list(COMPLETE) == BEFORE
 
 
+@pytest.mark.slow
 def test_where_nothing_changed_no_row_comes_again(
     harvest: Harvest, config: dict[str, Any], second_sync: dict[str, Table]
 ) -> None:
@@ -78,6 +79,7 @@ def change(harvest: Harvest) -> None:
     an_entry(harvest, "2026-03-02")
 
 
+@pytest.mark.slow
 def test_what_changed_since_comes_and_nothing_else_of_the_lists(
     harvest: Harvest, config: dict[str, Any], second_sync: dict[str, Table]
 ) -> None:
@@ -100,6 +102,7 @@ def test_what_changed_since_comes_and_nothing_else_of_the_lists(
     assert result.records(DELETED) == []
 
 
+@pytest.mark.slow
 def test_the_known_ids_tell_what_was_deleted_since_and_nothing_twice(
     harvest: Harvest, config: dict[str, Any], second_sync: dict[str, Table]
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_state_from_the_future_brings_no_row_twice(harvest: Harvest, config: d
     assert result.counts == {name: len(tables(harvest)[name]) for name in ("invoices", "invoice_line_items")}
 
 
+@pytest.mark.slow
 def test_the_states_of_the_earlier_connector_are_taken_over(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     moment = first.states["clients"]["updated_at"]

@@ -74,7 +74,7 @@ def meddling(harvest: Harvest, seed: float) -> Callable[[Any], None]:
     return meddle
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_that_was_deleted_is_found_and_nothing_else(
     seed: int, harvest: Harvest, config: dict[str, Any], naps: list[float]
@@ -108,6 +108,7 @@ def test_all_that_was_deleted_is_found_and_nothing_else(
     assert_all_found(story, harvest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 4])
 def test_no_record_comes_before_a_state_that_knows_it(
     num_workers: int, harvest: Harvest, config: dict[str, Any]
@@ -182,6 +183,7 @@ def ids_in(parts: list[Any]) -> set[int]:
     return {id_ for ids in KnownIds(parts).by_parent.values() for id_ in ids}
 
 
+@pytest.mark.slow
 def test_a_deleted_record_is_a_row(harvest: Harvest, config: dict[str, Any]) -> None:
     story = first_sync(harvest, config)
     entry = harvest.listed("time_entries")[0]["id"]
@@ -240,6 +242,7 @@ def test_a_record_that_comes_back_is_reported_too(harvest: Harvest, config: dict
     assert story.sync(["contacts", DELETED]).records(DELETED) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 404, 503])
 def test_a_list_that_cannot_be_read_tells_of_no_deletion(
     status: int, harvest: Harvest, config: dict[str, Any], naps: list[float]
@@ -392,6 +395,7 @@ def test_a_long_list_is_read_in_spans_also_to_look_for_deletions(harvest: Harves
     assert any("from" in request.query for request in harvest.requests)
 
 
+@pytest.mark.slow
 def test_time_passes_between_the_start_and_the_finding(harvest: Harvest, config: dict[str, Any]) -> None:
     story = first_sync(harvest, config, ["clients"])
     client = harvest.add("clients", name="Short-lived")

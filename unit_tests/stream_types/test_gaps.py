@@ -65,6 +65,7 @@ def test_gaps_are_whole_periods_without_entries_and_all_those_before_the_first_e
     assert [gap for gap in found if gap.first == span.first] == before
 
 
+@pytest.mark.slow
 @given(calendars, st.lists(days, max_size=12), starts, st.randoms(use_true_random=False))
 def test_while_entries_come_and_go_no_days_are_a_gap_that_were_not_answered_to_be_empty(
     calendar: Calendar, tracked: list[date], start: date | None, chance: Random

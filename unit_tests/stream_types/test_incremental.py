@@ -17,6 +17,7 @@ from testing.in_process import Sync, first_sync, state_of, sync
 from testing.streams import CURSORS, LISTS, REPORTS, STREAM_NAMES, WHOLE, stream_name
 
 
+@pytest.mark.slow
 def test_harvest_is_asked_for_the_changes_only(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     harvest.requests.clear()
@@ -73,6 +74,7 @@ def test_a_row_counts_as_changed_where_it_does_not_say_or_says_parts_of_a_second
     assert result.records("clients") == rows[:3]
 
 
+@pytest.mark.slow
 def test_a_second_sync_in_which_nothing_changed_brings_no_rows(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     second = sync(config, [*LISTS, *WHOLE], first.state)
@@ -81,6 +83,7 @@ def test_a_second_sync_in_which_nothing_changed_brings_no_rows(harvest: Harvest,
     assert second.statuses == dict.fromkeys([*LISTS, *WHOLE], "COMPLETE")
 
 
+@pytest.mark.slow
 def test_a_second_sync_finds_exactly_the_rows_that_changed(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     began = first.states["clients"]["updated_at"]
@@ -111,6 +114,7 @@ def changed_user_projects(harvest: Harvest, rows: list[Row], began: str) -> list
     ]
 
 
+@pytest.mark.slow
 def test_rows_that_did_not_change_do_not_come_again(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     client = harvest.listed("clients")[0]["id"]
@@ -129,6 +133,7 @@ def test_rows_that_did_not_change_do_not_come_again(harvest: Harvest, config: di
     assert not second.records("expenses")
 
 
+@pytest.mark.slow
 def test_an_idle_sync_on_the_same_day_costs_one_request_per_list(harvest: Harvest, config: dict[str, Any]) -> None:
     state = first_sync(harvest, config).state
     harvest.requests.clear()
@@ -195,6 +200,7 @@ def test_no_row_is_lost_whether_or_not_updated_since_includes_its_moment(
     assert [row["id"] for row in result.records("clients")] == [client]
 
 
+@pytest.mark.slow
 def test_a_full_refresh_reads_everything_whatever_the_state(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     again = sync(config, STREAM_NAMES, first.state, mode=SyncMode.full_refresh)
@@ -233,6 +239,7 @@ def test_the_start_date_limits_facts_and_nothing_that_they_refer_to(harvest: Har
 FACTS = [stream_name(stream) for stream in STREAMS if stream.limited_by_start_date and stream.list_key != "results"]
 
 
+@pytest.mark.slow
 def test_a_start_date_that_moves_back_brings_what_it_left_out(harvest: Harvest, config: dict[str, Any]) -> None:
     moments = sorted(row["updated_at"] for row in harvest.listed("time_entries"))
     early, late = ({**config, "replication_start_date": moments[len(moments) * part // 4]} for part in (1, 3))
@@ -266,6 +273,7 @@ def test_a_state_that_says_nothing_of_its_start_date_is_taken_to_have_had_todays
     assert sync(config, ["expenses"], taken_over.state).counts == {"expenses": len(moments)}
 
 
+@pytest.mark.slow
 def test_a_start_date_in_the_future_leaves_out_what_changes_until_then(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:

@@ -27,6 +27,7 @@ def test_the_cursor_of_a_joined_stream_is_the_moment_its_first_list_began(
     assert len(harvest.requests) > 1
 
 
+@pytest.mark.slow
 def test_an_assignment_comes_again_when_the_default_rate_that_it_inherits_changes(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
@@ -45,6 +46,7 @@ def test_an_assignment_comes_again_when_the_default_rate_that_it_inherits_change
     assert {row["hourly_rate"] for row in found.values()} == {321.5}
 
 
+@pytest.mark.slow
 def test_a_users_task_comes_again_when_the_projects_task_changes(harvest: Harvest, config: dict[str, Any]) -> None:
     first = first_sync(harvest, config)
     task = harvest.listed("task_assignments")[0]["id"]
@@ -104,6 +106,7 @@ def test_an_assignment_without_any_rate_has_none(harvest: Harvest, config: dict[
     assert found[assignment["id"]]["hourly_rate"] is None
 
 
+@pytest.mark.slow
 def test_an_assignment_comes_again_when_its_project_moves_to_another_client(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:

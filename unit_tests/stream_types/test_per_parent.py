@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from emulator import Harvest
 from testing.expected_tables import identity, tables
 from testing.in_process import first_sync, state_of, sync
@@ -26,6 +28,7 @@ def messages_found(harvest: Harvest, config: dict[str, Any], state: Any, **advan
     return {row["id"] for row in result.records("invoice_messages")}, len(visits), result.state
 
 
+@pytest.mark.slow
 def test_children_that_no_parent_announces_are_found_within_a_day_while_the_parent_is_alive(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
@@ -38,6 +41,7 @@ def test_children_that_no_parent_announces_are_found_within_a_day_while_the_pare
     assert messages_found(harvest, config, state, hours=1)[:2] == (set(), 0)
 
 
+@pytest.mark.slow
 def test_children_that_no_parent_announces_are_found_within_a_week_whatever_the_parent(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
@@ -51,6 +55,7 @@ def test_children_that_no_parent_announces_are_found_within_a_week_whatever_the_
     assert messages_found(harvest, config, state, hours=1)[:2] == (set(), 0)
 
 
+@pytest.mark.slow
 def test_children_of_every_parent_are_visited_in_each_sync_where_the_config_says_so(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
@@ -60,6 +65,7 @@ def test_children_of_every_parent_are_visited_in_each_sync_where_the_config_says
     assert messages_found(harvest, config, state, hours=1)[:2] == ({message}, len(harvest.listed("invoices")))
 
 
+@pytest.mark.slow
 def test_what_is_below_each_user_costs_a_request_for_each_in_every_sync(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:

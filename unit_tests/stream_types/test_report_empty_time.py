@@ -18,6 +18,7 @@ def lists_asked(harvest: Harvest) -> int:
     return sum(request.path in ("/v2/time_entries", "/v2/expenses") for request in harvest.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["week", "month", "year"])
 @pytest.mark.parametrize("start", ["1995-06-01", "2016-02-29", "2023-02-28"])
 def test_from_a_start_date_long_before_the_first_entry_reports_begin_with_that_entry(
@@ -40,6 +41,7 @@ def test_from_a_start_date_long_before_the_first_entry_reports_begin_with_that_e
     assert second.states == first.states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["week", "month", "year"])
 @pytest.mark.parametrize("has_start", [False, True], ids=["all time", "a start date"])
 @pytest.mark.parametrize("stray", ["0001-01-01", "0017-05-03", "1990-02-11", "2015-07-15"])
@@ -73,6 +75,7 @@ def first_period(kind: str) -> Days:
     return date.min, {"week": date(1, 1, 7), "month": date(1, 1, 31), "year": date(1, 12, 31)}[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [{}, {"replication_start_date": "1990-01-01"}], ids=["all time", "a start date"])
 @pytest.mark.parametrize("name", ["time_clients", "time_tasks"])
 def test_what_is_entered_later_for_days_that_were_empty_is_read_once_and_what_is_around_it_is_not(
@@ -91,6 +94,7 @@ def test_what_is_entered_later_for_days_that_were_empty_is_read_once_and_what_is
         assert asked_by(harvest, config, state, name)[0] == may_change
 
 
+@pytest.mark.slow
 def test_a_killed_sync_goes_on_though_an_empty_time_was_left_out(harvest: Harvest, config: dict[str, Any]) -> None:
     """What is entered meanwhile is read, and what was read and is deleted meanwhile becomes zero."""
     of_late(harvest, days=80)
@@ -114,6 +118,7 @@ def test_a_killed_sync_goes_on_though_an_empty_time_was_left_out(harvest: Harves
     assert rows == keyed("time_tasks", reports(harvest, since=date(1996, 3, 1))["time_tasks"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 404])
 def test_where_the_lists_may_not_be_read_reports_begin_with_the_start_date(
     status: int, harvest: Harvest, config: dict[str, Any]

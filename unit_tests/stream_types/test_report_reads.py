@@ -15,6 +15,7 @@ from testing.report_syncs import PATHS, asked, asked_by, first_day, is_unfinishe
 from testing.streams import REPORTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["week", "month", "year"])
 @pytest.mark.parametrize("name", ["time_clients", "expenses_team", "uninvoiced"])
 def test_a_first_sync_reads_each_period_from_that_of_the_first_entry_to_the_current_one(
@@ -33,6 +34,7 @@ def test_the_first_day_is_found_with_few_requests_for_one_entry_each(harvest: Ha
         assert 5 < len(queries) <= 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_young", [False, True])
 def test_time_that_was_entered_for_days_before_the_first_is_read(
     is_young: bool, harvest: Harvest, config: dict[str, Any]
@@ -76,6 +78,7 @@ def test_with_a_start_date_the_first_period_is_the_one_that_holds_it(
     assert {request.path for request in harvest.requests} <= {"/v2/users/me", "/v2/company", PATHS["time_clients"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["day", "week", "month", "year"])
 def test_no_more_than_365_days_are_ever_asked_for(kind: str, harvest: Harvest, config: dict[str, Any]) -> None:
     start = "2026-02-01" if kind == "day" else "2023-06-15"
@@ -98,6 +101,7 @@ def test_a_leap_year_comes_as_two_halves(harvest: Harvest, config: dict[str, Any
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["day", "week", "month", "year"])
 @pytest.mark.parametrize("gap", [0, 1, 40])
 def test_an_idle_sync_asks_for_the_periods_that_may_still_change_and_nothing_else(

@@ -130,6 +130,7 @@ def test_rows_that_came_after_the_last_state_of_a_killed_sync_do_not_outlive_the
     assert rows[-1]["total_hours"] == 0
 
 
+@pytest.mark.slow
 def test_a_full_refresh_leaves_no_checkpoint_and_reads_everything(harvest: Harvest, config: dict[str, Any]) -> None:
     first = sync(config, REPORTS)
     again = sync(config, REPORTS, first.state, mode=SyncMode.full_refresh)

@@ -25,6 +25,7 @@ from testing.streams import REPORTS
 CENT = Decimal("0.01")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "since"), [("day", "2026-02-10"), ("week", "2025-11-30"), ("year", "2023-05-01")])
 def test_rows_are_those_that_the_account_reckons_whatever_the_period(
     kind: str, since: str, harvest: Harvest, config: dict[str, Any]
@@ -37,6 +38,7 @@ def test_rows_are_those_that_the_account_reckons_whatever_the_period(
         assert len(found) == len(expected[name])
 
 
+@pytest.mark.slow
 def test_days_weeks_and_months_of_a_year_come_to_that_year(harvest: Harvest, config: dict[str, Any]) -> None:
     names, totals = ["time_team", "expenses_team"], {}
     for kind in ("day", "month", "year"):
@@ -202,6 +204,7 @@ def test_expense_reports_of_a_month_come_to_its_expenses(harvest: Harvest, confi
         assert found == sums != {}, name
 
 
+@pytest.mark.slow
 def test_a_passing_fault_of_a_report_loses_nothing(harvest: Harvest, config: dict[str, Any], naps: list[float]) -> None:
     for fault in ({"status": 503}, {"kind": "reset"}, {"kind": "cut"}, {"kind": "html"}, {"status": 429}):
         harvest.faults.add(path="/reports/", times=2, **fault)
@@ -214,6 +217,7 @@ def test_a_passing_fault_of_a_report_loses_nothing(harvest: Harvest, config: dic
         }, name
 
 
+@pytest.mark.usefixtures("naps")
 @pytest.mark.parametrize(
     "body",
     [

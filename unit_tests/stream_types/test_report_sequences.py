@@ -118,7 +118,7 @@ def is_left_out(harvest: Harvest, name: str, row: Row, held: dict[tuple[Any, ...
     return not any(row["period_start"] <= day <= row["period_end"] for day in tracked)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("has_start", [False, True], ids=["all time", "a start date"])
 @pytest.mark.parametrize("kind", SPANS)

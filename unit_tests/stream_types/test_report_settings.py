@@ -13,6 +13,7 @@ from testing.report_syncs import asked, asked_by
 from testing.streams import REPORTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "now"), [(None, True), (True, False), (False, None)])
 def test_a_changed_count_of_fixed_fees_is_an_error_where_there_may_be_any(
     before: bool | None, now: bool | None, harvest: Harvest, config: dict[str, Any]
@@ -34,6 +35,7 @@ def test_a_changed_count_of_fixed_fees_is_an_error_where_there_may_be_any(
         assert keyed(name, cleared.records(name)) == keyed(name, expected[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "rest"), [("day", "day"), ("week", "week from Monday"), ("year", "year")])
 def test_a_changed_kind_of_period_is_an_error_that_names_both(
     kind: str, rest: str, harvest: Harvest, config: dict[str, Any]
@@ -57,6 +59,7 @@ def test_a_company_that_begins_its_weeks_on_another_day_is_an_error(harvest: Har
     assert (kind, "by week from Monday, and is now to be read by week from Sunday" in message) == ("config_error", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["Saturday", "Sunday", "Monday", "Wednesday"])
 def test_weeks_begin_when_the_companys_do(day: str, harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.week_start_day = day

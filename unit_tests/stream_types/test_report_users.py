@@ -49,6 +49,7 @@ def a_manager(harvest: Harvest, config: dict[str, Any], *, of_a_project: bool) -
     return user, seen["user"]["id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["teammate", "project", "role"])
 def test_what_a_user_sees_no_longer_becomes_no_zero(
     loss: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -91,6 +92,7 @@ def test_a_report_that_the_user_may_not_read_fails_alone(harvest: Harvest, confi
     assert set(result.states) == {*REPORTS, "project_budget"} - {"uninvoiced"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 404])
 @pytest.mark.parametrize("start", [{}, {"replication_start_date": "2026-01-01"}])
 def test_where_expenses_are_switched_off_all_other_reports_are_whole(

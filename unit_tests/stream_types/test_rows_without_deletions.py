@@ -73,6 +73,7 @@ def test_it_says_so_where_its_own_state_was_cleared_or_it_was_never_there(
     assert ["clients, users" in warning for warning in warnings_of_unknown(caplog)] == [True]
 
 
+@pytest.mark.slow
 def test_a_killed_sync_is_none_that_was_read_without_it(
     harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_passing_404_below_a_record_that_is_there_costs_no_row(
     assert "404" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", BELOW_RECORDS)
 def test_a_lasting_404_below_a_record_that_is_there_is_named_and_made_good_by_the_next_sync(
     stream: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -255,6 +256,7 @@ def all_again(harvest: Harvest, config: dict[str, Any]) -> Any:
 DUE = [read_at_all, changed, living, all_again]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize("state_before", DUE)
 def test_a_killed_sync_repeats_few_visits_and_loses_no_row(
@@ -285,6 +287,7 @@ def test_a_killed_sync_repeats_few_visits_and_loses_no_row(
     assert not {"unfinished", "unread"} & rest.states["invoice_messages"].keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state_before", DUE)
 def test_a_sync_that_is_killed_again_and_again_repeats_few_visits_also_to_what_changed_in_between(
     state_before: Callable[[Harvest, dict[str, Any]], Any],

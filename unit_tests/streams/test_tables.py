@@ -62,6 +62,7 @@ def schemas() -> dict[str, Any]:
     return {stream.name: stream.json_schema for stream in SourceHarvest().discover(LOGGER, config).streams}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [SyncMode.full_refresh, SyncMode.incremental])
 @pytest.mark.parametrize("name", [name for name in STREAM_NAMES if name != DELETED])
 def test_a_stream_alone_holds_whole_what_the_account_holds(
@@ -79,6 +80,7 @@ def test_all_streams_together_hold_what_the_account_holds(harvest: Harvest, conf
     assert result.statuses == dict.fromkeys(STREAM_NAMES, "COMPLETE")
 
 
+@pytest.mark.slow
 def test_lists_of_many_pages_are_read_to_their_end(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.page_size_cap = 2
     result = sync(config, STREAM_NAMES)
@@ -86,6 +88,7 @@ def test_lists_of_many_pages_are_read_to_their_end(harvest: Harvest, config: dic
         assert _sorted(result.records(name)) == _sorted(rows), name
 
 
+@pytest.mark.slow
 def test_each_list_is_asked_for_once_however_many_streams_need_it(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.page_size_cap = 3
     sync(config, STREAM_NAMES)
@@ -93,6 +96,7 @@ def test_each_list_is_asked_for_once_however_many_streams_need_it(harvest: Harve
     assert len(asked) == len(set(asked))
 
 
+@pytest.mark.slow
 def test_every_record_is_as_its_schema_says(harvest: Harvest, config: dict[str, Any], schemas: dict[str, Any]) -> None:
     result = sync(config, STREAM_NAMES)
     for name in STREAM_NAMES:

@@ -11,6 +11,8 @@ from testing.configs import config_of
 from testing.in_process import LOGGER, catalog
 from testing.streams import STREAM_NAMES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("names", [["time_entries"], STREAM_NAMES], ids=["one list", "all"])
 def test_a_sync_that_is_given_up_asks_for_nothing_more(

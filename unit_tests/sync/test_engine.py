@@ -19,7 +19,7 @@ from testing.in_process import Sync, sync
 from testing.streams import STREAM_NAMES, stream_name
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_a_crash_after_any_message_loses_nothing(seed: int, harvest: Harvest, config: dict[str, Any]) -> None:
     """Rows and states that were seen until then, and what the next sync adds to them, are the account."""
@@ -37,6 +37,7 @@ def test_a_crash_after_any_message_loses_nothing(seed: int, harvest: Harvest, co
         assert held == {identity(name, row): row for row in rows}, name
 
 
+@pytest.mark.slow
 def test_a_stream_is_complete_only_after_its_state(config: dict[str, Any]) -> None:
     done: set[str] = set()
     for message in sync(config, STREAM_NAMES).messages:
@@ -61,6 +62,7 @@ def test_an_empty_catalog_is_an_empty_sync(config: dict[str, Any]) -> None:
     assert sync(config, []).messages == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2, 40])
 def test_any_number_of_workers_reads_the_same(num_workers: int, harvest: Harvest, config: dict[str, Any]) -> None:
     result = sync({**config, "num_workers": num_workers}, STREAM_NAMES)
@@ -68,6 +70,7 @@ def test_any_number_of_workers_reads_the_same(num_workers: int, harvest: Harvest
     assert result.counts["time_entries"] == len(harvest.listed("time_entries"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_no_more_requests_are_under_way_at_once_than_there_are_workers(
     num_workers: int, harvest: Harvest, config: dict[str, Any]
@@ -129,6 +132,7 @@ def test_a_sync_that_takes_a_user_to_mend_is_a_config_error_whatever_else_failed
     assert result.error.failure_type.value == "config_error"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 8])
 def test_no_thread_waits_for_ever_where_the_queue_is_short(
     num_workers: int, harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch

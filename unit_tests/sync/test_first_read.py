@@ -13,6 +13,7 @@ from testing.in_process import Sync, kills, state_of, sync
 from testing.streams import TIME_STREAMS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [1, 3, 10])
 @pytest.mark.parametrize("num_workers", [1, 8])
 def test_a_long_list_is_read_in_spans_that_together_are_the_list(
@@ -34,6 +35,7 @@ def test_a_short_list_is_asked_for_as_it_is(harvest: Harvest, config: dict[str, 
     assert all("from" not in query for query in requests_to(harvest, "/v2/time_entries"))
 
 
+@pytest.mark.slow
 def test_cutting_costs_few_requests_more_than_there_are_pages(harvest: Harvest, config: dict[str, Any]) -> None:
     """A busy month in ten quiet years, and ten quiet years without one."""
     slot = next(row for row in harvest.listed("user_assignments") if row["is_active"])
@@ -51,6 +53,7 @@ def test_cutting_costs_few_requests_more_than_there_are_pages(harvest: Harvest, 
     assert len(requests_to(harvest, "/v2/time_entries")) <= 1.4 * pages
 
 
+@pytest.mark.slow
 def test_a_killed_first_read_goes_on_and_asks_for_no_finished_day_again(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_first_read_finds_every_row_whatever_the_order(
     assert result.counts["time_entries"] == len(listed(harvest))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_a_killed_first_read_finds_every_row_whatever_the_order(
     order: Rearrange, harvest: Harvest, config: dict[str, Any]
@@ -148,7 +149,7 @@ def test_an_unfinished_state_without_counts_is_read_whole_once_at_its_end(
     resumed = sync(config, TIME_STREAMS, killed.state)
     assert held(killed, resumed) == listed(harvest)
     again = sync(config, TIME_STREAMS, resumed.state)
-    assert "time_entries" not in again.counts
+    assert all(row["is_running"] for row in again.records("time_entries"))
 
 
 @pytest.mark.parametrize("name", ["time_entries", "expenses", "invoices", "estimates"])

@@ -55,6 +55,7 @@ def test_a_summary_counts_the_requests_for_lists_that_are_no_stream_of_the_sync(
     assert f"user_projects: {len(harvest.listed('user_assignments'))} rows with 3 requests" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [1, 100])
 def test_a_new_stream_beside_an_old_one_is_whole_after_a_kill(
     gap: int, harvest: Harvest, config: dict[str, Any]

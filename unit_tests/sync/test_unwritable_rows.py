@@ -32,6 +32,7 @@ def true(harvest: Harvest, name: str) -> set[tuple[Any, ...]]:
     return {identity(name, row) for row in tables(harvest)[name]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stream", "field", "failing"), CASES, ids=[case[0] for case in CASES])
 def test_a_row_that_cannot_be_written_is_named_and_left_out_and_comes_once_it_can_be(
     stream: str, field: str, failing: set[str], harvest: Harvest, config: dict[str, Any]
