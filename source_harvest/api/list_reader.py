@@ -15,8 +15,9 @@ from source_harvest.api.address import is_same_origin
 from source_harvest.api.auth import REQUEST_KWARGS
 from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.page_size import PageSize
-from source_harvest.api.pages import Page, PageCounter, Row
+from source_harvest.api.pages import Page, PageCounter
 from source_harvest.api.session import json_response, quote
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import GoneMidwayError, HarvestError, Place, TriesUsedUpError, schema_errors
 
 logger = logging.getLogger("airbyte")

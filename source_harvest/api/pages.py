@@ -22,8 +22,6 @@ SPARE_PAGES = 20
 # The most pages of a list without a total.
 MOST_PAGES = 10_000
 
-__all__ = ["Page", "PageCounter", "Row"]
-
 
 @dataclass(frozen=True)
 class Page:

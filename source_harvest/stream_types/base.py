@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import FILTERS, ListReader, Slice, Token
-from source_harvest.api.pages import Page, Row
-from source_harvest.api.timestamps import changed_since, second_before
+from source_harvest.api.pages import Page
+from source_harvest.api.timestamps import Row, changed_since, second_before
 from source_harvest.errors import Place
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds

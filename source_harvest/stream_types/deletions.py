@@ -13,8 +13,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import timestamp
+from source_harvest.api.timestamps import Row, timestamp
 from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.progress import StreamProgress

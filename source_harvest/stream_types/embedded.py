@@ -9,8 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import changed_since
+from source_harvest.api.timestamps import Row, changed_since
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import ChildIds
 from source_harvest.state.progress import StreamProgress

@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import changed_since, timestamp
+from source_harvest.api.timestamps import Row, changed_since, timestamp
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince

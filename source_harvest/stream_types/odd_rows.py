@@ -8,7 +8,7 @@ from threading import Lock
 
 from airbyte_cdk.models import FailureType
 
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import UNDOCUMENTED, HarvestError, redacted
 
 logger = logging.getLogger("airbyte")

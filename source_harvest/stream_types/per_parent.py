@@ -15,8 +15,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import changed_since, is_changed_since, timestamp
+from source_harvest.api.timestamps import Row, changed_since, is_changed_since, timestamp
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.known_ids import ChildIds, IdsByParent, KnownIds, part_of

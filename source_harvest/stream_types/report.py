@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import HarvestError, config_error
 from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, common, missing
 from source_harvest.state.packing import packed, unpacked

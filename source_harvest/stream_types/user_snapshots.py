@@ -19,8 +19,9 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.either_envelope import with_ids
 from source_harvest.api.error_rules import rule_for
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Page, Row
+from source_harvest.api.pages import Page
 from source_harvest.api.session import object_of
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream

@@ -8,9 +8,9 @@ from threading import Event, Lock
 from airbyte_cdk.sources.types import Record
 
 from source_harvest.api.delivered_rows import DeliveredRows
-from source_harvest.api.pages import Page, Row
+from source_harvest.api.pages import Page
 from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
-from source_harvest.api.timestamps import timestamp
+from source_harvest.api.timestamps import Row, timestamp
 from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.date_range import ALL_DAYS, DateRange, merged, missing
 from source_harvest.state.deletion_tracker import DeletionTracker

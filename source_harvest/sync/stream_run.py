@@ -18,7 +18,7 @@ from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import HarvestError, TriesUsedUpError, redacted, schema_errors
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
