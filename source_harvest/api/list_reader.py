@@ -14,6 +14,7 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.address import is_same_origin
 from source_harvest.api.auth import REQUEST_KWARGS
 from source_harvest.api.delivered_rows import DeliveredRows
+from source_harvest.api.error_handler import TRIES
 from source_harvest.api.page_size import PageSize
 from source_harvest.api.pages import Page, PageCounter
 from source_harvest.api.session import json_response, quote
@@ -25,7 +26,7 @@ logger = logging.getLogger("airbyte")
 # Tries of a smaller page near the position where a larger one failed.
 TRIES_OF_SMALLER = 2
 
-FILTERS = ("updated_since", "from", "to", "include_fixed_fee")
+FILTERS = ("updated_since", "from", "to", "include_fixed_fee", "is_running", "year")
 
 # The most readings of a list that changes while it is read.
 READINGS = 3
@@ -79,14 +80,7 @@ class ListReader:
         self.requests = 0
         self._client = account.client
         self._api_url = account.client.settings.api_url
-        self._http_client = account.client.http_client(of.place, self.read_page)
-        self._trial_client = account.client.http_client(of.place, self.read_page, TRIES_OF_SMALLER)
-        self._page_size = account.client.once(("page size", of.place.name), PageSize)
-
-    @property
-    def entries_per_page(self) -> int:
-        """The page size that is requested."""
-        return self._page_size.entries
+        self.page_size = account.client.once(("page size", of.place.name), PageSize)
 
     def count_request(self) -> None:
         """Counts a request for the list."""
@@ -147,7 +141,7 @@ class ListReader:
 
         Raises `HarvestError`, or `SmallerPagesError` if the list must be read again.
         """
-        token, size, refusals = None, self._page_size.entries, 0
+        token, size, refusals = None, self.page_size.entries, 0
         while True:
             response = self._fetch(stream_slice, token, counter.entries, size)
             if not response.ok:
@@ -175,7 +169,8 @@ class ListReader:
         """
         self.count_request()
         filters = tuple(stream_slice.get(name) for name in FILTERS)
-        client = self._trial_client if self._page_size.is_on_trial(filters, before) else self._http_client
+        tries = TRIES_OF_SMALLER if self.page_size.is_on_trial(filters, before) else TRIES
+        client = self._client.http_client(self._list.place, self.read_page, tries)
         url = token["url"] if token else f"{self._api_url}/{self._list.first_path(stream_slice)}"
         params = self._list.request_params(None, stream_slice, token)
         try:
@@ -184,13 +179,13 @@ class ListReader:
         except TriesUsedUpError as error:
             is_top_level = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
             may_shrink = is_top_level and error.failure_type is FailureType.transient_error
-            if not (may_shrink and self._client.is_answered() and self._page_size.was_too_much(size, filters, before)):
+            if not (may_shrink and self._client.is_answered() and self.page_size.was_too_much(size, filters, before)):
                 raise
             logger.warning(
                 "%s: Harvest failed on a page of %d entries, so the list is read again with %d per page",
                 self._list.name,
                 size,
-                self._page_size.entries,
+                self.page_size.entries,
             )
             raise SmallerPagesError from error
 

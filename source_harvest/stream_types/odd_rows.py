@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 
 from airbyte_cdk.models import FailureType
 
 from source_harvest.api.timestamps import Row
-from source_harvest.errors import UNDOCUMENTED, HarvestError, redacted
+from source_harvest.errors import HarvestError, redacted
 
 logger = logging.getLogger("airbyte")
 
@@ -39,15 +38,9 @@ class OddRows:
             count, first = self._left_out.get(what, (0, where))
             self._left_out[what] = count + 1, first
 
-    def records(self, rows: Iterable[Row], record_of: Callable[[Row], Row]) -> Iterator[Row]:
-        """The records of rows, without the odd rows."""
-        for row in rows:
-            try:
-                record = record_of(row)
-            except UNDOCUMENTED as error:
-                self.leave_out(ODD, f"{redacted(str(row.get('id')))}: {redacted(str(error))}")
-            else:
-                yield record
+    def leave_out_row(self, row: Row, error: Exception) -> None:
+        """Counts one more row that gives no record."""
+        self.leave_out(ODD, f"{redacted(str(row.get('id')))}: {redacted(str(error))}")
 
     def fail(self, error: HarvestError) -> None:
         """Lets the stream fail with this error after its rows are read, unless it fails with an earlier one."""

@@ -84,7 +84,7 @@ class DayStream(PerUserStream):
         yield {}
 
     @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
         day = None
         for page in self.list_reader.new_pages(stream_slice):
             day = day or self.today(page.moment).isoformat()

@@ -91,7 +91,9 @@ class StreamRun(Cursor):
         started = time.monotonic()
         try:
             with schema_errors(self.stream.place):
-                yield from filter(None, map(self.cdk_record, self.stream.read_partition(stream_slice)))
+                records = self.stream.read_partition(stream_slice, self.progress)
+                yield from filter(None, map(self.cdk_record, records))
+            self.stream.odd_rows.check()
         except HarvestError as error:
             self._failed(error, started)
             raise
