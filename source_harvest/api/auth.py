@@ -140,19 +140,25 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             response.close()
             rejected = request.headers["Authorization"]
         with self._token_refresh_lock:
-            while True:
-                if self.get_auth_header()["Authorization"] == rejected:
-                    self._replace_token()
-                self(request)
-                if rejected:
-                    before_another()
-                response = self._try_token(ask)
-                if response.status_code != 401:
-                    return response
-                response.close()
-                if self._is_untried:
-                    raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
-                rejected = request.headers["Authorization"]
+            return self._answer_alone(request, ask, before_another, rejected)
+
+    def _answer_alone(
+        self, request: requests.PreparedRequest, ask: Ask, before_another: Callable[[], None], rejected: str | None
+    ) -> requests.Response:
+        """As `answer`, while no other thread may replace the token. `rejected` is the header that Harvest rejected."""
+        while True:
+            if self.get_auth_header()["Authorization"] == rejected:
+                self._replace_token()
+            self(request)
+            if rejected:
+                before_another()
+            response = self._try_token(ask)
+            if response.status_code != 401:
+                return response
+            response.close()
+            if self._is_untried:
+                raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
+            rejected = request.headers["Authorization"]
 
     def _replace_token(self) -> None:
         self._is_untried = True  # before other threads see the new token

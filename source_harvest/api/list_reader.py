@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any, ClassVar, Protocol
 
@@ -61,11 +62,7 @@ class _PagedList(Protocol):
 
     def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Mapping[str, Any]: ...
 
-    def page_of(self, response: requests.Response) -> Page:
-        """The page in a successful response.
-
-        Raises `ValueError` if it is none.
-        """
+    def page_of(self, response: requests.Response) -> Page: ...
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool: ...
 
@@ -101,33 +98,23 @@ class ListReader:
 
         Calls `again` before each new reading, and `in_doubt` if rows may be missing. Raises `HarvestError`.
         """
-        counter: PageCounter | None = None
-        reading = 0
-        while reading < READINGS:
-            if counter:
-                again()
-            counter = PageCounter(
-                self._list.identity, counter, is_filtered=any(stream_slice.get(name) for name in FILTERS)
-            )
+        counter_after = partial(PageCounter, self._list.identity, is_filtered=any(map(stream_slice.get, FILTERS)))
+        counter, left = counter_after(None), READINGS
+        while True:
+            left -= 1
             try:
                 yield from self._pages(stream_slice, counter)
             except SmallerPagesError:
-                continue
-            except GoneMidwayError:
-                reading += 1
-                if reading == READINGS:
+                left += 1
+            except GoneMidwayError:  # the first page tells whether the parent was deleted
+                if not left:
                     raise
-                continue  # the first page tells whether the parent was deleted
-            reading += 1
-            if counter.is_complete:
-                if not counter.is_certain:
-                    in_doubt()
-                return
-            if counter.is_as_before:
-                break
-        in_doubt()
-        _check_end(self._list.place, counter)
-        logger.warning("%s: %s", self._list.name, counter)
+            else:
+                if counter.is_settled or not left:
+                    break
+            again()
+            counter = counter_after(counter)
+        self._tell_incomplete(counter, in_doubt)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
         """As `complete_pages`, but no row comes twice. Raises `HarvestError`."""
@@ -168,24 +155,22 @@ class ListReader:
         Raises `SmallerPagesError` if Harvest fails on it but answers other requests; else `HarvestError`.
         """
         self.count_request()
-        filters = tuple(stream_slice.get(name) for name in FILTERS)
+        filters, path = tuple(map(stream_slice.get, FILTERS)), self._list.first_path(stream_slice)
         tries = TRIES_OF_SMALLER if self.page_size.is_on_trial(filters, before) else TRIES
         client = self._client.http_client(self._list.place, self.read_page, tries)
-        url = token["url"] if token else f"{self._api_url}/{self._list.first_path(stream_slice)}"
+        url = token["url"] if token else f"{self._api_url}/{path}"
         params = self._list.request_params(None, stream_slice, token)
         try:
             with self._account.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)[1]
         except TriesUsedUpError as error:
-            is_top_level = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
+            is_top_level = self._list.list_key is not None and "/" not in path
             may_shrink = is_top_level and error.failure_type is FailureType.transient_error
             if not (may_shrink and self._client.is_answered() and self.page_size.was_too_much(size, filters, before)):
                 raise
             logger.warning(
                 "%s: Harvest failed on a page of %d entries, so the list is read again with %d per page",
-                self._list.name,
-                size,
-                self.page_size.entries,
+                *(self._list.name, size, self.page_size.entries),
             )
             raise SmallerPagesError from error
 
@@ -207,12 +192,19 @@ class ListReader:
         )
         return GoneMidwayError(message, FailureType.transient_error, response.status_code)
 
+    def _tell_incomplete(self, counter: PageCounter, in_doubt: Callable[[], None]) -> None:
+        """Calls `in_doubt` if rows may be missing after the last reading.
 
-def _check_end(place: Place, counter: PageCounter | None) -> None:
-    """Raises `HarvestError` if a list has fewer entries than announced, and no links that say where it ends."""
-    if counter and counter.has_no_sure_end:
-        raise HarvestError(
-            f"Harvest's list of {place.name} came without links and incomplete: {counter}. The next sync reads it "
-            "again; should it fail too, please report this message.",
-            FailureType.transient_error,
-        )
+        Raises `HarvestError` if some are, and no links say where the list ends.
+        """
+        if not counter.is_certain:
+            in_doubt()
+        if counter.is_complete:
+            return
+        if counter.has_no_sure_end:
+            raise HarvestError(
+                f"Harvest's list of {self._list.place.name} came without links and incomplete: {counter}. The next "
+                "sync reads it again; should it fail too, please report this message.",
+                FailureType.transient_error,
+            )
+        logger.warning("%s: %s", self._list.name, counter)

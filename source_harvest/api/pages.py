@@ -168,8 +168,8 @@ class PageCounter:
 
     @property
     def is_certain(self) -> bool:
-        """Whether `is_complete` can be relied on: several pages must come with a total."""
-        return self._pages == 1 or bool(self._totals)
+        """Whether it is complete, and that can be relied on: several pages must come with a total."""
+        return self.is_complete and (self._pages == 1 or bool(self._totals))
 
     @property
     def has_no_sure_end(self) -> bool:
@@ -177,9 +177,10 @@ class PageCounter:
         return not self._is_linked and len(self.ids) < max(self._totals, default=0)
 
     @property
-    def is_as_before(self) -> bool:
-        """Whether the previous reading had the same rows, so that the totals must be wrong."""
-        return not self._is_first and not self._has_others and len(self.ids) == len(self._before)
+    def is_settled(self) -> bool:
+        """Whether it is complete, or had the same rows as the previous reading, so that the totals must be wrong."""
+        is_as_before = not self._is_first and not self._has_others and len(self.ids) == len(self._before)
+        return self.is_complete or is_as_before
 
     def __str__(self) -> str:
         first, last = self._totals[0], self._totals[-1]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
-from typing import ClassVar
+from functools import lru_cache, partial
+from typing import Any, ClassVar
 
 from source_harvest.api.timestamps import Row
 from source_harvest.errors import UNDOCUMENTED
@@ -48,7 +48,11 @@ class RecordBuilder:
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
         self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in stream.primary_key}
-        self._facts = stream
+        self._conversions: dict[str, Callable[[Any], object]] = {
+            **dict.fromkeys(stream.decimal_texts, _number),
+            **{column: partial(self._time, column) for column in stream.clock_times},
+        }
+        self._flags = stream.access_role_flags
         self._warned: set[str] = set()
 
     def records(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -67,8 +71,8 @@ class RecordBuilder:
         Raises `ValueError` if a reference is not an object or a primary key column has the wrong type, and an error of
         `errors.UNDOCUMENTED` for anything else that is not as documented.
         """
-        for column in self._facts.decimal_texts:
-            row[column] = _number(row.get(column))
+        for column, convert in self._conversions.items():
+            row[column] = convert(row.get(column))
         for column, nested, field in self._flat:
             if nested in row:
                 reference = row[nested]
@@ -77,9 +81,7 @@ class RecordBuilder:
                 row[column] = None if reference is None else reference.get(field)
             else:
                 row.setdefault(column, None)
-        for column in self._facts.clock_times:
-            row[column] = self._time(column, row.get(column))
-        for column, implied_by in self._facts.access_role_flags.items():
+        for column, implied_by in self._flags.items():
             if column not in row:
                 roles = row.get("access_roles")
                 row[column] = None if roles is None else not set(implied_by).isdisjoint(roles)

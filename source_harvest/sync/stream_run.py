@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from threading import RLock
+from threading import Event, RLock
 from typing import Any
 
 import orjson
@@ -171,3 +172,41 @@ class StreamRun(Cursor):
     @override
     def should_be_synced(self, record: Record) -> bool:
         return True
+
+
+class SlotPartition(Partition):
+    """A slice that is read while holding a request slot: of a shared list, or one that only this stream reads."""
+
+    def __init__(self, run: StreamRun, slot: AbstractContextManager[object], records: Iterator[Record]) -> None:
+        """`slot` was acquired already and is released after the read.
+
+        So no more partitions are generated than can be read, and those with long slots do not queue behind thousands.
+        """
+        run.announce()
+        self._run = run
+        self._slot = slot
+        self._records = records
+        self.is_over = Event()
+
+    @override
+    def read(self) -> Iterator[Record]:
+        try:
+            with self._slot:
+                yield from self._records
+        except HarvestError as error:
+            if self._run.is_unreported(error):  # else the stream is incomplete already
+                raise
+        finally:
+            self.is_over.set()
+
+    @override
+    def stream_name(self) -> str:
+        return self._run.stream.name
+
+    @override
+    def to_slice(self) -> Mapping[str, Any] | None:
+        return None
+
+    @override
+    def __hash__(self) -> int:
+        return id(self)
