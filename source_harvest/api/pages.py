@@ -57,10 +57,7 @@ class Page:
     def sent_in(
         cls, response: requests.Response, rows: list[Row], entries: Any, next_url: str | None, *, is_linked: bool = True
     ) -> Page:
-        """A page of these rows, with the times of its response.
-
-        Raises `ValueError` if the total is no number.
-        """
+        """A page of these rows, with the times of its response. Raises `ValueError` if the total is no number."""
         if not isinstance(entries, int | None):
             raise ValueError('its "total_entries" is no whole number')
         sent = sent_at(response)

@@ -88,10 +88,6 @@ class StreamState:
         """The earliest change to read, which is `overlap` before the cursor; None for everything."""
         return timestamp(self.cursor - overlap) if self.cursor else None
 
-    def children_since(self, overlap: timedelta) -> str | None:
-        """The same for children, counted from the last visit of all parents: most syncs do not visit most parents."""
-        return timestamp(self.all_parents - overlap) if self.all_parents else None
-
     def attempt(self, parent_id: int) -> Attempt | None:
         """The last attempt that reached this parent."""
         return next((attempt for attempt in reversed(self.attempts) if parent_id <= attempt.up_to_parent), None)

@@ -190,10 +190,7 @@ class HarvestStream(ColumnFacts, HttpStream):
         self.list_reader.probe(self.place, {})
 
     def page_of(self, response: requests.Response) -> Page:
-        """The page in a successful response.
-
-        Raises `ValueError` if it is none.
-        """
+        """The page in a successful response. Raises `ValueError` if it is none."""
         return Page.of(response, self.list_key, self.identified_by)
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:

@@ -9,13 +9,14 @@ from typing import Any, ClassVar, NamedTuple
 from typing_extensions import override
 
 from source_harvest.api.timestamps import Row, changed_since
+from source_harvest.errors import not_as_documented
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import ChildIds
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.joined import id_of
-from source_harvest.stream_types.odd_rows import holds_too_few, is_in_no_row
+from source_harvest.stream_types.odd_rows import is_in_no_row
 
 
 class Inside(NamedTuple):
@@ -89,7 +90,8 @@ class EmbeddedStream(UpdatedSince):
         count = row.get(self.counted_by)
         if isinstance(count, int) and len(items) < count:
             inside.left_out.append(f"{self.parent.list_name} that hold fewer {self.embedded_in} than they count")
-            self.odd_rows.fail(holds_too_few(parent, self.embedded_in, len(items), count))
+            few = f"it has {count} {self.embedded_in} and holds only {len(items)}"
+            self.odd_rows.fail(not_as_documented(parent, few))
         for position, item in enumerate(items):
             id_ = item if self.embeds_ids else item.get("id") if isinstance(item, dict) else None
             if not self._shape.can_be_key(self.id_column, id_):

@@ -8,7 +8,7 @@ from threading import Lock
 from airbyte_cdk.models import FailureType
 
 from source_harvest.api.timestamps import Row
-from source_harvest.errors import HarvestError, redacted
+from source_harvest.errors import HarvestError, not_as_documented, redacted
 
 logger = logging.getLogger("airbyte")
 
@@ -73,17 +73,4 @@ class OddRows:
 
 def is_in_no_row(field: str, parents: str, name: str) -> HarvestError:
     """The error for a page on which no row has the field that a stream is made of."""
-    return HarvestError(
-        f"Harvest's answer for {parents} is not as documented: no row of a page has {field}, of which {name} is made. "
-        "Please report this message.",
-        FailureType.system_error,
-    )
-
-
-def holds_too_few(parent: str, field: str, found: int, count: int) -> HarvestError:
-    """The error for a row that says how many records it embeds, and embeds fewer."""
-    return HarvestError(
-        f"Harvest's answer for {parent} is not as documented: it has {count} {field} and holds only {found}. "
-        "Please report this message.",
-        FailureType.system_error,
-    )
+    return not_as_documented(parents, f"no row of a page has {field}, of which {name} is made")

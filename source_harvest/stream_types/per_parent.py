@@ -193,7 +193,8 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def since(self, last: StreamState) -> str | None:
-        return last.children_since(self.overlap)
+        # From the last visit of all parents: most syncs do not visit most parents.
+        return timestamp(last.all_parents - self.overlap) if last.all_parents else None
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:

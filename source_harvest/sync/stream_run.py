@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from threading import Event, RLock
@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
-from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
+from airbyte_cdk.sources.message import NoopMessageRepository
+from airbyte_cdk.sources.streams.concurrent.cursor import FinalStateCursor
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
@@ -31,7 +32,7 @@ logger = logging.getLogger("airbyte")
 FAULTS_IN_A_ROW = 3
 
 
-class StreamRun(Cursor):
+class StreamRun(FinalStateCursor):
     """One stream in one sync. As the CDK's cursor it emits no state before the rows that the state covers.
 
     The final state is emitted once all partitions have been generated and read. Harvest sorts no list by `updated_at`,
@@ -40,6 +41,7 @@ class StreamRun(Cursor):
     """
 
     def __init__(self, stream: HarvestStream, progress: StreamProgress) -> None:
+        super().__init__(stream.name, None, NoopMessageRepository())
         self.stream = stream
         self.progress = progress
         self.is_stopped = False
@@ -151,15 +153,6 @@ class StreamRun(Cursor):
         if self._complete_as_of and self._open_partitions == 0:
             self.progress.emit_state(self.stream.final_state(self.progress, self._complete_as_of))
 
-    @property
-    @override
-    def state(self) -> MutableMapping[str, Any]:
-        return {}  # the engine never asks for it
-
-    @override
-    def observe(self, record: Record) -> None:
-        """Does nothing: a row says nothing about the rows still to come."""
-
     @override
     def ensure_at_least_one_state_emitted(self) -> None:
         """The CDK's last call for a stream, also after a failure. Emits no state: a failed stream has none."""
@@ -168,10 +161,6 @@ class StreamRun(Cursor):
         seconds = time.monotonic() - self._began
         requests = sum(reader.requests for reader in self.list_readers)
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)
-
-    @override
-    def should_be_synced(self, record: Record) -> bool:
-        return True
 
 
 class SlotPartition(Partition):
