@@ -173,10 +173,7 @@ class Output:
 
 
 def with_nulls(message: AirbyteMessage) -> AirbyteMessage:
-    """The message, with a null for each column of a record that is None.
-
-    The CDK drops these when it makes the line, but a null says that a column was emptied in Harvest.
-    """
+    """The message, with the nulls of its record: the CDK drops None, but a null says that a column was emptied."""
     if message.record:
         data = message.record.data  # the CDK's copy
         data.update(dict.fromkeys([column for column, value in data.items() if value is None], NULL))

@@ -54,10 +54,7 @@ class HarvestAccount:
         It is found once. Asks Harvest only if the config has no account ID, or to `confirm` that the credentials can
         access it. Raises a config `HarvestError` that lists the accounts that would work.
         """
-        return self.client.once("account ID", partial(self._connect, confirm=confirm))
-
-    def _connect(self, *, confirm: bool) -> str:
-        account_id = self._resolve(confirm=confirm)
+        account_id = self.client.once("account ID", partial(self._resolve, confirm=confirm))
         self.client.use_account(account_id)
         return account_id
 

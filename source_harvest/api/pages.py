@@ -101,7 +101,6 @@ class PageCounter:
         self._identity = identity
         self.ids: NumberSet = NumberSet()
         self._before: NumberSet = before.ids if before else NumberSet()
-        self._is_first = before is None
         self._on_first_page: set[int] = set()
         self._column = "updated_at" if is_filtered else "created_at"
         self._began_at: str | None = None
@@ -113,7 +112,7 @@ class PageCounter:
         self._last: list[int] = []
         self._addresses: set[str] = set()
         self._has_newcomers = False
-        self._has_others = False
+        self._has_others = before is None
         self._is_linked = True
 
     def add(self, page: Page) -> None:
@@ -128,8 +127,7 @@ class PageCounter:
         elif not self._has_newcomers:
             newcomers = (id_ for id_, row in zip(ids, page.rows, strict=True) if self._is_newcomer(row))
             self._has_newcomers = any(id_ not in self._on_first_page and id_ not in self._before for id_ in newcomers)
-        if not self._is_first and not self._has_others:
-            self._has_others = any(id_ not in self._before for id_ in ids)
+        self._has_others = self._has_others or any(id_ not in self._before for id_ in ids)
         for id_ in ids:
             self.ids.add(id_)
         if page.entries is not None:
@@ -176,8 +174,7 @@ class PageCounter:
     @property
     def is_settled(self) -> bool:
         """Whether it is complete, or had the same rows as the previous reading, so that the totals must be wrong."""
-        is_as_before = not self._is_first and not self._has_others and len(self.ids) == len(self._before)
-        return self.is_complete or is_as_before
+        return self.is_complete or not (self._has_others or len(self.ids) != len(self._before))
 
     def __str__(self) -> str:
         first, last = self._totals[0], self._totals[-1]

@@ -30,29 +30,24 @@ from source_harvest.state.stream_state import Attempt, ParentScope, StreamState
 logger = logging.getLogger("airbyte")
 
 
-class StatefulStream(Protocol):
-    """What `StreamProgress` needs from a stream."""
+class _StatefulStream(Protocol):
+    """What `StreamProgress` needs from a stream; `HarvestStream` documents it."""
 
     name: str
-    """In the catalog."""
     minds_start_date: ClassVar[bool]
     cursor_column: str | None
-    """The column that says when a record changed; None if Harvest cannot filter the list by change."""
     start: str | None
-    """Start date: a first read asks for rows updated since this."""
 
-    def since(self, last: StreamState) -> str | None:
-        """The earliest change to read; None for everything."""
+    def since(self, last: StreamState) -> str | None: ...
 
-    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
-        """Further keys of its state, as JSON."""
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]: ...
 
 
 @dataclass(eq=False)
 class StreamProgress:
     """The progress of one stream in one sync."""
 
-    stream: StatefulStream
+    stream: _StatefulStream
     stream_state: StreamState
     """First that of the last sync."""
     emit: Callable[[Any], None]
@@ -150,10 +145,7 @@ class StreamProgress:
             self.stream_state = replace(self.stream_state, visit=visit, began=None, attempts=())
 
     def children(self, parent_id: int, pages: Iterable[list[Row]], doubts: Event) -> Iterator[list[Row]]:
-        """Yields the child rows of a parent page by page, once the tracker has them.
-
-        `doubts` is set if the pages may lack some.
-        """
+        """A parent's child rows by page, once the tracker has them. `doubts` is set when some may be missing."""
         ids: set[int] = set()
         for rows in pages:
             ids.update(row["id"] for row in rows)

@@ -42,7 +42,7 @@ class StreamPartitions(PartitionGenerator):
         for number, stream_slice in enumerate(slices):
             if run.is_stopped:
                 return
-            slot = self._slots.long_slot() if stream.waits_long else self._slots.slot()
+            slot = self._slots.slot(is_long=stream.waits_long)
             partition = SlotPartition(run, slot, run.read_slice(stream_slice, began))
             yield partition
             if number == 0 and stream.waits_long:  # the first shows whether Harvest refuses them all
