@@ -139,7 +139,7 @@ class SourceHarvest(AbstractSource):
         self._warn(config, account.client.settings)
         _warn_of_input(catalog, state)
         states = ConnectorStateManager(state)
-        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
+        engine = Engine(account.client.slots, logger)
         modes = {stream.stream.name: stream.sync_mode for stream in catalog.streams}
         selected = [(kind, modes.pop(kind.name)) for kind in STREAMS if kind.name in modes]
         runs = [_run(kind(account), mode, states, engine.emit) for kind, mode in selected]

@@ -28,6 +28,7 @@ REJECTED_TOKEN = (
 MODULE_NAMES = {"pto": "paid time off"}
 ACCOUNTS = Place("list of accounts", "everyone")
 COMPANY = Place("company", "Administrators")
+COMPANY_OF_ANY = Place(COMPANY.name, COMPANY.readable_by, nothing_there=(403, 404))
 
 
 class Account(NamedTuple):
@@ -138,12 +139,9 @@ class HarvestAccount:
 
     def _subdomain(self, account: Account) -> str | None:
         """The account's subdomain; None if the user may not read its company (only administrators may)."""
-        try:
-            company = self.client.get(f"{self._url}/company", COMPANY, account_id=account.id)
-        except HarvestError as error:
-            if error.status in {403, 404}:
-                return None
-            raise
+        company = self.client.get(f"{self._url}/company", COMPANY_OF_ANY, account_id=account.id)
+        if company is None:
+            return None
         with schema_errors(COMPANY):
             host = urlsplit(str(company.get("base_uri"))).hostname or ""
         return host.partition(".")[0]

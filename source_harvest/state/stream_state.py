@@ -13,7 +13,6 @@ import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.api.timestamps import timestamp
-from source_harvest.errors import HarvestError, config_error, quote_value
 from source_harvest.state.date_range import DateRange
 
 # The keys of the states that Airbyte's earlier connector kept per parent.
@@ -140,15 +139,6 @@ def parse_state(
         state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
     rest = {key: value for key, value in state.items() if key not in extra_keys and key not in OF_ALL - {"start"}}
     return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
-
-
-def unreadable_state(name: str, cursor_field: str, state: Mapping[str, Any]) -> HarvestError:
-    """The error for a state that the stream `name` cannot parse."""
-    return config_error(
-        f'The state of the stream "{name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
-        f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it '
-        "anew, or use the version of the connector that wrote it."
-    )
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:

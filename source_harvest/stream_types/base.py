@@ -6,7 +6,6 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 import requests
-from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.sources.utils.casing import camel_to_snake
 from typing_extensions import override
@@ -15,11 +14,11 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import FILTERS, ListReader, Slice, Token
 from source_harvest.api.pages import Page
 from source_harvest.api.timestamps import Row, changed_since, second_before, timestamp
-from source_harvest.errors import Place
+from source_harvest.errors import Place, config_error, quote_value
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import UNREADABLE, StreamState, parse_state, unreadable_state
+from source_harvest.state.stream_state import UNREADABLE, StreamState, parse_state
 from source_harvest.stream_types.columns import ColumnFacts, RecordBuilder
 from source_harvest.stream_types.odd_rows import OddRows
 
@@ -171,7 +170,11 @@ class HarvestStream(ColumnFacts, HttpStream):
             self.load_extra_state({key: state[key] for key in self.extra_state_keys if key in state})
             return parse_state(state, column, self.extra_state_keys, self.earlier_state_key)
         except UNREADABLE:
-            raise unreadable_state(self.name, column, state) from None
+            raise config_error(
+                f'The state of the stream "{self.name}" cannot be read: it is {quote_value(dict(state))}, where a '
+                f'moment such as {{"{column}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read '
+                "it anew, or use the version of the connector that wrote it."
+            ) from None
 
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         """Restores what `extra_state` returned.
@@ -245,11 +248,7 @@ class HarvestStream(ColumnFacts, HttpStream):
 
     @override
     def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
+        self, sync_mode: object, cursor_field: object = None, stream_slice: Slice | None = None, *_: Any, **__: Any
     ) -> Iterator[Row]:
         # The CDK's own method reads only one page of a stream without a cursor.
         for page in self.list_reader.new_pages(stream_slice or {}):

@@ -159,7 +159,6 @@ class PerParentStream(HarvestStream):
         return super().final_state(progress, began)
 
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
-        """The ids of the parents to visit."""
         yield from self._parents
 
 

@@ -33,10 +33,9 @@ QUEUE_SIZE = 200
 
 
 class Engine:
-    """Runs one sync, reading at most `num_workers` partitions at once."""
+    """Runs one sync, reading at most as many partitions at once as there are slots."""
 
-    def __init__(self, num_workers: int, slots: RequestSlots, logger: logging.Logger) -> None:
-        self._num_workers = num_workers
+    def __init__(self, slots: RequestSlots, logger: logging.Logger) -> None:
         self._slots = slots
         self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
@@ -68,7 +67,7 @@ class Engine:
     def _source(self, stream_count: int) -> ConcurrentSource:
         # Each stream has one more thread, which generates its partitions and mostly waits for lists.
         return ConcurrentSource.create(
-            num_workers=self._num_workers + stream_count + LONG_SLOTS,
+            num_workers=self._slots.width + stream_count + LONG_SLOTS,
             initial_number_of_partitions_to_generate=stream_count,
             logger=self._logger,
             slice_logger=DebugSliceLogger(),
