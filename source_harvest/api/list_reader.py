@@ -27,6 +27,7 @@ logger = logging.getLogger("airbyte")
 # Tries of a smaller page near the position where a larger one failed.
 TRIES_OF_SMALLER = 2
 
+# The keys of a slice that are query filters.
 FILTERS = ("updated_since", "from", "to", "include_fixed_fee", "is_running", "year")
 
 # The most readings of a list that changes while it is read.
