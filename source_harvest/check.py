@@ -35,7 +35,7 @@ def unreadable_streams(account: HarvestAccount, streams: Sequence[type[HarvestSt
     with ThreadPoolExecutor(account.client.settings.num_workers) as pool:
         refusals = dict(zip(lists, pool.map(partial(_refusal, account), lists), strict=True))
     found = {stream: next(filter(None, map(refusals.get, stream.asks_for())), None) for stream in streams}
-    return {stream(account).name: refusal for stream, refusal in found.items() if refusal}
+    return {stream.name: refusal for stream, refusal in found.items() if refusal}
 
 
 def _refusal(account: HarvestAccount, source: type[HarvestStream]) -> str | None:

@@ -64,28 +64,33 @@ class Settings:
 
         Raises a config `HarvestError` for the first invalid field, with its value unless secret, and the valid values.
         """
-        keep_secret(config)
         config = cleaned(migrated(config))
         keep_secret(config)
         _check(config, spec)
-        defaults = {name: field["default"] for name, field in spec["properties"].items() if "default" in field}
-        config = {**defaults, **{name: value for name, value in config.items() if value not in (None, "")}}
+        config = _completed(config, spec["properties"])
         api_url = config["api_url"].rstrip("/")
         return cls(
             credentials=config["credentials"],
             account=config.get("account_id"),
             start=_start(config.get("replication_start_date")),
-            num_workers=int(config["num_workers"]),
-            lookback=timedelta(minutes=int(config["lookback_minutes"])),
-            rate_limit_percent=int(config["rate_limit_percent"]),
-            child_full_read_days=int(config["child_full_read_days"]),
+            num_workers=config["num_workers"],
+            lookback=timedelta(minutes=config["lookback_minutes"]),
+            rate_limit_percent=config["rate_limit_percent"],
+            child_full_read_days=config["child_full_read_days"],
             report_period=config["report_period"],
-            report_lookback_days=int(config["report_lookback_days"]),
+            report_lookback_days=config["report_lookback_days"],
             include_fixed_fee=config.get("include_fixed_fee"),
-            deleted_records_days=int(config["deleted_records_days"]),
+            deleted_records_days=config["deleted_records_days"],
             api_url=api_url if urlsplit(api_url).path else f"{api_url}/v2",
             identity_url=config["identity_url"].rstrip("/"),
         )
+
+
+def _completed(config: Config, properties: Mapping[str, Any]) -> Config:
+    """The config with the default of each field that is missing or empty. 5.0 is a whole number too, and becomes 5."""
+    defaults = {name: field["default"] for name, field in properties.items() if "default" in field}
+    given = {name: value for name, value in config.items() if value not in (None, "")}
+    return {name: int(value) if type(value) is float else value for name, value in {**defaults, **given}.items()}
 
 
 def migrated(config: Config) -> Config:

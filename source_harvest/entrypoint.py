@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils import AirbyteTracedException
@@ -13,11 +12,8 @@ from typing_extensions import override
 
 from source_harvest.api.logs import demote
 from source_harvest.config import Config, Settings
-from source_harvest.output import Output
+from source_harvest.output import Output, with_nulls
 from source_harvest.source import SourceHarvest
-
-# The CDK drops columns that are None when it writes a message, but a null says that a column was emptied in Harvest.
-NULL = orjson.Fragment("null")
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -30,12 +26,7 @@ class Entrypoint(AirbyteEntrypoint):
 
     @override
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
-        for message in super().read(*args):
-            if message.record:
-                data = message.record.data  # the CDK's copy
-                for column in [column for column, value in data.items() if value is None]:
-                    data[column] = NULL
-            yield message
+        return map(with_nulls, super().read(*args))
 
 
 def execute(arguments: list[str], output: Output) -> int:

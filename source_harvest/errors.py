@@ -120,10 +120,10 @@ class Place:
 UNDOCUMENTED = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
-def not_as_documented(place: Place, error: Exception) -> HarvestError:
-    """The error for an answer that is not as documented."""
-    what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-    message = f"Harvest's answer for {place.name} is not as documented: {redacted(what)}. Please report this message."
+def not_as_documented(name: str, error: Exception | str) -> HarvestError:
+    """The error for an answer for `name` that is not as documented."""
+    what = str(error) if type(error) in {ValueError, str} else f"{type(error).__name__}: {error}"
+    message = f"Harvest's answer for {name} is not as documented: {redacted(what)}. Please report this message."
     return HarvestError(message, FailureType.system_error)
 
 
@@ -133,4 +133,4 @@ def schema_errors(place: Place) -> Iterator[None]:
     try:
         yield
     except UNDOCUMENTED as error:
-        raise not_as_documented(place, error) from error
+        raise not_as_documented(place.name, error) from error

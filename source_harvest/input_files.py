@@ -14,10 +14,9 @@ def read_json(path: str, what: str) -> Any:
     """The JSON in a file. `what`: config, catalog or state. Raises a config `HarvestError` that names the file."""
     try:
         return parsed(Path(path).read_bytes())[0]
-    except PermissionError as error:
-        raise config_error(f"The {what} file {path} cannot be read: {error.strerror}. {_whose(path)}") from None
     except OSError as error:
-        raise config_error(f"The {what} file {path} cannot be read: {error.strerror}.") from None
+        whose = f" {_whose(path)}" if isinstance(error, PermissionError) else ""
+        raise config_error(f"The {what} file {path} cannot be read: {error.strerror}.{whose}") from None
     except orjson.JSONDecodeError as error:
         raise config_error(f"The {what} file {path} is not valid JSON: {error}.") from None
 

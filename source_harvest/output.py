@@ -15,15 +15,20 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, local
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+import orjson
 from typing_extensions import override
+
+if TYPE_CHECKING:  # it takes half a second, and signals must be handled before
+    from airbyte_cdk.models import AirbyteMessage
 
 # Records are written in batches of this size; any other message is written at once, with the records before it. Each
 # write lets other threads run, and it takes long to get the interpreter lock back.
 LINES_AT_ONCE = 500
 
 DESCRIPTOR = 1
+NULL = orjson.Fragment("null")
 RECORD = '{"type":"RECORD"'
 ANSWERS = ('{"type":"SPEC"', '{"type":"CONNECTION_STATUS"', '{"type":"CATALOG"')
 
@@ -165,6 +170,14 @@ class Output:
             if self._signal is not None:
                 end = _end_of_line(data, written)
         return written == len(data)
+
+
+def with_nulls(message: AirbyteMessage) -> AirbyteMessage:
+    """The message, with the nulls of its record: the CDK drops None, but a null says that a column was emptied."""
+    if message.record:
+        data = message.record.data  # the CDK's copy
+        data.update(dict.fromkeys([column for column, value in data.items() if value is None], NULL))
+    return message
 
 
 class Text(io.TextIOBase):

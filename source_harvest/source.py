@@ -14,7 +14,6 @@ from airbyte_cdk.models import (
     AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteCatalogSerializer,
-    ConfiguredAirbyteStream,
     Status,
     SyncMode,
 )
@@ -27,7 +26,6 @@ from typing_extensions import override
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.client import HarvestClient
 from source_harvest.api.no_answer import CHECK_SECONDS
-from source_harvest.api.timestamps import timestamp
 from source_harvest.check import check_account
 from source_harvest.config import MOST_NAMED, Config, Settings, migrated, notices
 from source_harvest.errors import QUOTE_LENGTH, SHOWN_LENGTH, HarvestError, config_error, redacted, without_secrets
@@ -141,19 +139,15 @@ class SourceHarvest(AbstractSource):
         self._warn(config, account.client.settings)
         _warn_of_input(catalog, state)
         states = ConnectorStateManager(state)
-        known = {stream.name: stream for stream in (kind(account) for kind in STREAMS)}
-        configured = {stream.stream.name: stream for stream in catalog.streams}
-        engine = Engine(account.client.settings.num_workers, account.client.slots, logger)
-        runs = [
-            _run(stream, configured[name], states, account.client.settings, engine.emit)
-            for name, stream in known.items()
-            if name in configured
-        ]
+        engine = Engine(account.client.slots, logger)
+        modes = {stream.stream.name: stream.sync_mode for stream in catalog.streams}
+        selected = [(kind, modes.pop(kind.name)) for kind in STREAMS if kind.name in modes]
+        runs = [_run(kind(account), mode, states, engine.emit) for kind, mode in selected]
         with closing(account.client):
             account_id = account.connect()
             for run in runs:
                 run.progress.belongs_to(account_id)
-            yield from engine.read(runs, unknown=[name for name in configured if name not in known])
+            yield from engine.read(runs, unknown=list(modes))
 
     def _account(self, config: Config, seconds_without_answer: float = math.inf) -> HarvestAccount:
         return HarvestAccount(HarvestClient(Settings.of(config, self._specified()), config, seconds_without_answer))
@@ -196,15 +190,10 @@ def _warn_of_input(catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMe
 
 
 def _run(
-    stream: HarvestStream,
-    configured: ConfiguredAirbyteStream,
-    states: ConnectorStateManager,
-    settings: Settings,
-    emit: Callable[[Any], None],
+    stream: HarvestStream, mode: SyncMode, states: ConnectorStateManager, emit: Callable[[Any], None]
 ) -> StreamRun:
     stream_state = StreamState()
-    is_incremental = configured.sync_mode is SyncMode.incremental
+    is_incremental = mode is SyncMode.incremental
     if stream.cursor_column and is_incremental:
         stream_state = stream.load_state(states.get_stream_state(stream.name, None))
-    start = timestamp(settings.start) if settings.start and stream.limited_by_start_date else None
-    return StreamRun(stream, StreamProgress(stream, stream_state, start, emit, remembers=is_incremental))
+    return StreamRun(stream, StreamProgress(stream, stream_state, emit, remembers=is_incremental))

@@ -28,6 +28,7 @@ REJECTED_TOKEN = (
 MODULE_NAMES = {"pto": "paid time off"}
 ACCOUNTS = Place("list of accounts", "everyone")
 COMPANY = Place("company", "Administrators")
+COMPANY_OF_ANY = Place(COMPANY.name, COMPANY.readable_by, nothing_there=(403, 404))
 
 
 class Account(NamedTuple):
@@ -54,10 +55,7 @@ class HarvestAccount:
         It is found once. Asks Harvest only if the config has no account ID, or to `confirm` that the credentials can
         access it. Raises a config `HarvestError` that lists the accounts that would work.
         """
-        return self.client.once("account ID", partial(self._connect, confirm=confirm))
-
-    def _connect(self, *, confirm: bool) -> str:
-        account_id = self._resolve(confirm=confirm)
+        account_id = self.client.once("account ID", partial(self._resolve, confirm=confirm))
         self.client.use_account(account_id)
         return account_id
 
@@ -141,12 +139,9 @@ class HarvestAccount:
 
     def _subdomain(self, account: Account) -> str | None:
         """The account's subdomain; None if the user may not read its company (only administrators may)."""
-        try:
-            company = self.client.get(f"{self._url}/company", COMPANY, account_id=account.id)
-        except HarvestError as error:
-            if error.status in {403, 404}:
-                return None
-            raise
+        company = self.client.get(f"{self._url}/company", COMPANY_OF_ANY, account_id=account.id)
+        if company is None:
+            return None
         with schema_errors(COMPANY):
             host = urlsplit(str(company.get("base_uri"))).hostname or ""
         return host.partition(".")[0]

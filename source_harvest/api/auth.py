@@ -140,37 +140,31 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
             response.close()
             rejected = request.headers["Authorization"]
         with self._token_refresh_lock:
-            while True:
+            return self._answer_alone(request, ask, before_another, rejected)
+
+    def _answer_alone(
+        self, request: requests.PreparedRequest, ask: Ask, before_another: Callable[[], None], rejected: str | None
+    ) -> requests.Response:
+        """As `answer`, while no other thread may replace the token. `rejected` is the header that Harvest rejected."""
+        while True:
+            stays_untried = False
+            try:
                 if self.get_auth_header()["Authorization"] == rejected:
-                    self._replace_token()
+                    self._is_untried = True  # before other threads see the new token
+                    self.refresh_and_set_access_token()
                 self(request)
                 if rejected:
                     before_another()
-                response = self._try_token(ask)
-                if response.status_code != 401:
-                    return response
-                response.close()
-                if self._is_untried:
-                    raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
-                rejected = request.headers["Authorization"]
-
-    def _replace_token(self) -> None:
-        self._is_untried = True  # before other threads see the new token
-        try:
-            self.refresh_and_set_access_token()
-        except BaseException:
-            self._is_untried = False
-            raise
-
-    def _try_token(self, ask: Ask) -> requests.Response:
-        """Sends a request. A new token stays untried after a 401, which rejects it, and a 429, which says nothing."""
-        stays_untried = False
-        try:
-            response = ask()
-            stays_untried = response.status_code in {401, 429}
-        finally:
-            self._is_untried = self._is_untried and stays_untried
-        return response
+                response = ask()
+                stays_untried = response.status_code in {401, 429}  # 401 rejects the token, and 429 says nothing of it
+            finally:
+                self._is_untried = self._is_untried and stays_untried
+            if response.status_code != 401:
+                return response
+            response.close()
+            if self._is_untried:
+                raise HarvestError(REJECTED_AGAIN, FailureType.config_error, status=401)
+            rejected = request.headers["Authorization"]
 
 
 def _expect_tokens(response: requests.Response) -> None:

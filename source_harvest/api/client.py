@@ -78,12 +78,7 @@ class HarvestClient:
         self._session.headers[ACCOUNT_HEADER] = account_id
 
     def get(
-        self,
-        url: str,
-        place: Place,
-        account_id: str | None = None,
-        read: Read = object_of,
-        tries: int = TRIES,
+        self, url: str, place: Place, account_id: str | None = None, read: Read = object_of, tries: int = TRIES
     ) -> Any:
         """What `read` makes of the response at one address: by default its JSON object. Raises `HarvestError`."""
         headers = {ACCOUNT_HEADER: account_id} if account_id else None

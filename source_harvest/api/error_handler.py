@@ -96,7 +96,7 @@ class HarvestErrorHandler(ErrorHandler):
             self._understand(response)
         except UNDOCUMENTED as error:
             response.close()
-            return _retry(not_as_documented(self._place, error))
+            return _retry(not_as_documented(self._place.name, error))
         return ErrorResolution(ResponseAction.SUCCESS)
 
     def _without_answer(self, error: Exception | None) -> ErrorResolution:

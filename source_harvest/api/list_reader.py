@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any, ClassVar, Protocol
 
@@ -14,9 +15,11 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.address import is_same_origin
 from source_harvest.api.auth import REQUEST_KWARGS
 from source_harvest.api.delivered_rows import DeliveredRows
+from source_harvest.api.error_handler import TRIES
 from source_harvest.api.page_size import PageSize
-from source_harvest.api.pages import Page, PageCounter, Row
+from source_harvest.api.pages import Page, PageCounter
 from source_harvest.api.session import json_response, quote
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import GoneMidwayError, HarvestError, Place, TriesUsedUpError, schema_errors
 
 logger = logging.getLogger("airbyte")
@@ -24,7 +27,8 @@ logger = logging.getLogger("airbyte")
 # Tries of a smaller page near the position where a larger one failed.
 TRIES_OF_SMALLER = 2
 
-FILTERS = ("updated_since", "from", "to", "include_fixed_fee")
+# The keys of a slice that are query filters.
+FILTERS = ("updated_since", "from", "to", "include_fixed_fee", "is_running", "year")
 
 # The most readings of a list that changes while it is read.
 READINGS = 3
@@ -59,11 +63,7 @@ class _PagedList(Protocol):
 
     def request_params(self, stream_state: None, stream_slice: Slice, next_page_token: Token) -> Mapping[str, Any]: ...
 
-    def page_of(self, response: requests.Response) -> Page:
-        """The page in a successful response.
-
-        Raises `ValueError` if it is none.
-        """
+    def page_of(self, response: requests.Response) -> Page: ...
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool: ...
 
@@ -78,14 +78,7 @@ class ListReader:
         self.requests = 0
         self._client = account.client
         self._api_url = account.client.settings.api_url
-        self._http_client = account.client.http_client(of.place, self.read_page)
-        self._trial_client = account.client.http_client(of.place, self.read_page, TRIES_OF_SMALLER)
-        self._page_size = account.client.once(("page size", of.place.name), PageSize)
-
-    @property
-    def entries_per_page(self) -> int:
-        """The page size that is requested."""
-        return self._page_size.entries
+        self.page_size = account.client.once(("page size", of.place.name), PageSize)
 
     def count_request(self) -> None:
         """Counts a request for the list."""
@@ -106,33 +99,23 @@ class ListReader:
 
         Calls `again` before each new reading, and `in_doubt` if rows may be missing. Raises `HarvestError`.
         """
-        counter: PageCounter | None = None
-        reading = 0
-        while reading < READINGS:
-            if counter:
-                again()
-            counter = PageCounter(
-                self._list.identity, counter, is_filtered=any(stream_slice.get(name) for name in FILTERS)
-            )
+        counter_after = partial(PageCounter, self._list.identity, is_filtered=any(map(stream_slice.get, FILTERS)))
+        counter, left = counter_after(None), READINGS
+        while True:
+            left -= 1
             try:
                 yield from self._pages(stream_slice, counter)
             except SmallerPagesError:
-                continue
-            except GoneMidwayError:
-                reading += 1
-                if reading == READINGS:
+                left += 1
+            except GoneMidwayError:  # the first page tells whether the parent was deleted
+                if not left:
                     raise
-                continue  # the first page tells whether the parent was deleted
-            reading += 1
-            if counter.is_complete:
-                if not counter.is_certain:
-                    in_doubt()
-                return
-            if counter.is_as_before:
-                break
-        in_doubt()
-        _check_end(self._list.place, counter)
-        logger.warning("%s: %s", self._list.name, counter)
+            else:
+                if counter.is_settled or not left:
+                    break
+            again()
+            counter = counter_after(counter)
+        self._tell_incomplete(counter, in_doubt)
 
     def new_pages(self, stream_slice: Slice, in_doubt: Callable[[], None] = lambda: None) -> Iterator[Page]:
         """As `complete_pages`, but no row comes twice. Raises `HarvestError`."""
@@ -146,7 +129,7 @@ class ListReader:
 
         Raises `HarvestError`, or `SmallerPagesError` if the list must be read again.
         """
-        token, size, refusals = None, self._page_size.entries, 0
+        token, size, refusals = None, self.page_size.entries, 0
         while True:
             response = self._fetch(stream_slice, token, counter.entries, size)
             if not response.ok:
@@ -173,23 +156,22 @@ class ListReader:
         Raises `SmallerPagesError` if Harvest fails on it but answers other requests; else `HarvestError`.
         """
         self.count_request()
-        filters = tuple(stream_slice.get(name) for name in FILTERS)
-        client = self._trial_client if self._page_size.is_on_trial(filters, before) else self._http_client
-        url = token["url"] if token else f"{self._api_url}/{self._list.first_path(stream_slice)}"
+        filters, path = tuple(map(stream_slice.get, FILTERS)), self._list.first_path(stream_slice)
+        tries = TRIES_OF_SMALLER if self.page_size.is_on_trial(filters, before) else TRIES
+        client = self._client.http_client(self._list.place, self.read_page, tries)
+        url = token["url"] if token else f"{self._api_url}/{path}"
         params = self._list.request_params(None, stream_slice, token)
         try:
             with self._account.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)[1]
         except TriesUsedUpError as error:
-            is_top_level = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
+            is_top_level = self._list.list_key is not None and "/" not in path
             may_shrink = is_top_level and error.failure_type is FailureType.transient_error
-            if not (may_shrink and self._client.is_answered() and self._page_size.was_too_much(size, filters, before)):
+            if not (may_shrink and self._client.is_answered() and self.page_size.was_too_much(size, filters, before)):
                 raise
             logger.warning(
                 "%s: Harvest failed on a page of %d entries, so the list is read again with %d per page",
-                self._list.name,
-                size,
-                self._page_size.entries,
+                *(self._list.name, size, self.page_size.entries),
             )
             raise SmallerPagesError from error
 
@@ -211,12 +193,19 @@ class ListReader:
         )
         return GoneMidwayError(message, FailureType.transient_error, response.status_code)
 
+    def _tell_incomplete(self, counter: PageCounter, in_doubt: Callable[[], None]) -> None:
+        """Calls `in_doubt` if rows may be missing after the last reading.
 
-def _check_end(place: Place, counter: PageCounter | None) -> None:
-    """Raises `HarvestError` if a list has fewer entries than announced, and no links that say where it ends."""
-    if counter and counter.has_no_sure_end:
-        raise HarvestError(
-            f"Harvest's list of {place.name} came without links and incomplete: {counter}. The next sync reads it "
-            "again; should it fail too, please report this message.",
-            FailureType.transient_error,
-        )
+        Raises `HarvestError` if some are, and no links say where the list ends.
+        """
+        if not counter.is_certain:
+            in_doubt()
+        if counter.is_complete:
+            return
+        if counter.has_no_sure_end:
+            raise HarvestError(
+                f"Harvest's list of {self._list.place.name} came without links and incomplete: {counter}. The next "
+                "sync reads it again; should it fail too, please report this message.",
+                FailureType.transient_error,
+            )
+        logger.warning("%s: %s", self._list.name, counter)

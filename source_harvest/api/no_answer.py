@@ -34,8 +34,7 @@ class _LastRequest:
 class _Thread(local):
     """What belongs to one thread."""
 
-    def __init__(self) -> None:
-        self.last = _LastRequest()
+    last = _LastRequest()  # shared by the threads of which nobody asks it
 
 
 class NoAnswerLimit:

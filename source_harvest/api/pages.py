@@ -22,8 +22,6 @@ SPARE_PAGES = 20
 # The most pages of a list without a total.
 MOST_PAGES = 10_000
 
-__all__ = ["Page", "PageCounter", "Row"]
-
 
 @dataclass(frozen=True)
 class Page:
@@ -59,10 +57,7 @@ class Page:
     def sent_in(
         cls, response: requests.Response, rows: list[Row], entries: Any, next_url: str | None, *, is_linked: bool = True
     ) -> Page:
-        """A page of these rows, with the times of its response.
-
-        Raises `ValueError` if the total is no number.
-        """
+        """A page of these rows, with the times of its response. Raises `ValueError` if the total is no number."""
         if not isinstance(entries, int | None):
             raise ValueError('its "total_entries" is no whole number')
         sent = sent_at(response)
@@ -106,7 +101,6 @@ class PageCounter:
         self._identity = identity
         self.ids: NumberSet = NumberSet()
         self._before: NumberSet = before.ids if before else NumberSet()
-        self._is_first = before is None
         self._on_first_page: set[int] = set()
         self._column = "updated_at" if is_filtered else "created_at"
         self._began_at: str | None = None
@@ -118,7 +112,7 @@ class PageCounter:
         self._last: list[int] = []
         self._addresses: set[str] = set()
         self._has_newcomers = False
-        self._has_others = False
+        self._has_others = before is None
         self._is_linked = True
 
     def add(self, page: Page) -> None:
@@ -133,8 +127,7 @@ class PageCounter:
         elif not self._has_newcomers:
             newcomers = (id_ for id_, row in zip(ids, page.rows, strict=True) if self._is_newcomer(row))
             self._has_newcomers = any(id_ not in self._on_first_page and id_ not in self._before for id_ in newcomers)
-        if not self._is_first and not self._has_others:
-            self._has_others = any(id_ not in self._before for id_ in ids)
+        self._has_others = self._has_others or any(id_ not in self._before for id_ in ids)
         for id_ in ids:
             self.ids.add(id_)
         if page.entries is not None:
@@ -170,8 +163,8 @@ class PageCounter:
 
     @property
     def is_certain(self) -> bool:
-        """Whether `is_complete` can be relied on: several pages must come with a total."""
-        return self._pages == 1 or bool(self._totals)
+        """Whether it is complete, and that can be relied on: several pages must come with a total."""
+        return self.is_complete and (self._pages == 1 or bool(self._totals))
 
     @property
     def has_no_sure_end(self) -> bool:
@@ -179,9 +172,9 @@ class PageCounter:
         return not self._is_linked and len(self.ids) < max(self._totals, default=0)
 
     @property
-    def is_as_before(self) -> bool:
-        """Whether the previous reading had the same rows, so that the totals must be wrong."""
-        return not self._is_first and not self._has_others and len(self.ids) == len(self._before)
+    def is_settled(self) -> bool:
+        """Whether it is complete, or had the same rows as the previous reading, so that the totals must be wrong."""
+        return self.is_complete or not (self._has_others or len(self.ids) != len(self._before))
 
     def __str__(self) -> str:
         first, last = self._totals[0], self._totals[-1]

@@ -36,19 +36,13 @@ class RequestSlots:
         self.unpacked = MemoryLimit(UNPACKED, SMALL, self.check)
         """For bodies whose rows are being delivered."""
 
-    def slot(self) -> AbstractContextManager[object]:
-        """Waits for a slot; leaving the `with` block releases it. Raises `SyncAbortedError`."""
-        return self._held(self._slots)
-
-    def long_slot(self) -> AbstractContextManager[object]:
-        """As `slot`, for what may itself wait for minutes."""
-        return self._held(self._long_slots)
-
-    def _held(self, semaphore: BoundedSemaphore) -> AbstractContextManager[object]:
-        while not semaphore.acquire(timeout=1):
+    def slot(self, *, is_long: bool = False) -> AbstractContextManager[object]:
+        """Waits for a slot, or for a long one; leaving the `with` block releases it. Raises `SyncAbortedError`."""
+        slots = self._long_slots if is_long else self._slots
+        while not slots.acquire(timeout=1):
             self.check()
         with ExitStack() as held:
-            held.callback(semaphore.release)
+            held.callback(slots.release)
             self.check()
             return held.pop_all()
 

@@ -111,18 +111,14 @@ class JsonAdapter(HTTPAdapter):
         return pool
 
 
-def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without any `auth`, requests would take credentials from the user's netrc file or the URL."""
-    return request
-
-
 class JsonSession(requests.Session):
     """A session whose successful responses are always JSON, without credentials unless its `auth` is set."""
 
     def __init__(self, slots: RequestSlots, no_answer: NoAnswerLimit) -> None:
         """Keeps a connection open for each of the `slots`, which also limit the memory of the bodies."""
         super().__init__()
-        self.auth = _add_no_credentials
+        # Without any `auth`, requests would take credentials from the user's netrc file or the URL.
+        self.auth = lambda request: request
         self._slots = slots
         self._no_answer = no_answer
         for scheme in ("https://", "http://"):

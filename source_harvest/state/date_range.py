@@ -22,10 +22,7 @@ class DateRange:
 
     @classmethod
     def of(cls, ends: Any) -> DateRange:
-        """Parses the JSON form, ["2024-01-01", null].
-
-        Raises `ValueError` or `TypeError`.
-        """
+        """Parses the JSON form, ["2024-01-01", null]. Raises `ValueError` or `TypeError`."""
         first, last = ends
         return cls(*(None if end is None else date.fromisoformat(end) for end in (first, last)))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event, RLock
 from typing import Any, ClassVar, Protocol
@@ -21,6 +21,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import config_error
 from source_harvest.state.date_range import DateRange, merged
 from source_harvest.state.deletion_tracker import DeletionTracker
@@ -29,61 +30,47 @@ from source_harvest.state.stream_state import Attempt, ParentScope, StreamState
 logger = logging.getLogger("airbyte")
 
 
-class StatefulStream(Protocol):
-    """What `StreamProgress` needs from a stream."""
+class _StatefulStream(Protocol):
+    """What `StreamProgress` needs from a stream; `HarvestStream` documents it."""
 
+    name: str
     minds_start_date: ClassVar[bool]
     cursor_column: str | None
-    """The column that says when a record changed; None if Harvest cannot filter the list by change."""
+    start: str | None
 
-    @property
-    def name(self) -> str:
-        """Its name in the catalog."""
+    def since(self, last: StreamState) -> str | None: ...
 
-    def since(self, last: StreamState) -> str | None:
-        """The earliest change to read; None for everything."""
-
-    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]:
-        """Further keys of its state, as JSON."""
+    def extra_state(self, progress: StreamProgress) -> Mapping[str, Any]: ...
 
 
+@dataclass(eq=False)
 class StreamProgress:
     """The progress of one stream in one sync."""
 
-    def __init__(
-        self,
-        stream: StatefulStream,
-        last: StreamState,
-        start: str | None,
-        emit: Callable[[Any], None],
-        *,
-        remembers: bool,
-    ) -> None:
-        """`last` is the state of the last sync. `remembers` is false for a full refresh, which emits no checkpoints.
+    stream: _StatefulStream
+    stream_state: StreamState
+    """First that of the last sync."""
+    emit: Callable[[Any], None]
+    """Queues a message behind the records read so far, so that no state overtakes the rows it covers."""
+    remembers: bool
+    """Whether the next sync gets the state of this one; false for a full refresh, which emits no checkpoints."""
+    tracker: DeletionTracker | None = None
+    """Tracks the stream's deletions; None if they are not tracked."""
+    has_all_rows: bool = False
+    """Whether this sync itself read all rows of its lists that the stream holds, not only changes."""
+    has_left_out: bool = False
+    """Whether a row could not be written, so that no state may cover it."""
+    is_over: Event = field(default_factory=Event)
+    """Set when the stream has ended, whether it succeeded or failed."""
+    _account: str | None = None
+    _lock: RLock = field(default_factory=RLock)
 
-        `emit` queues a message behind the records read so far, so that no state overtakes the rows it covers.
-        """
-        self._stream = stream
-        self.stream_state = last
-        self.start = start
-        """Start date: a first read asks for rows updated since this."""
-        self.emit = emit
-        self.remembers = remembers
-        """Whether the next sync gets the state of this one."""
-        self.tracker: DeletionTracker | None = None
-        """Tracks the stream's deletions; None if they are not tracked."""
-        self.has_all_rows = False
-        """Whether this sync itself read all rows of its lists that the stream holds, not only changes."""
-        self.has_left_out = False
-        """Whether a row could not be written, so that no state may cover it."""
-        self.is_over = Event()
-        """Set when the stream has ended, whether it succeeded or failed."""
-        self._account: str | None = None
-        self._lock = RLock()
+    def __post_init__(self) -> None:
+        last, self.start = self.stream_state, self.stream.start
         if last.cursor and not last.account:  # another connector's state does not give its start date
-            self.stream_state = replace(last, start=start)
-        elif not last.reaches_back_to(start):
-            logger.info("%s: the start date moved back from %s, so all is read again", stream.name, last.start)
+            self.stream_state = replace(last, start=self.start)
+        elif not last.reaches_back_to(self.start):
+            logger.info("%s: the start date moved back from %s, so all is read again", self.stream.name, last.start)
             self.stream_state = StreamState(account=last.account)
 
     def belongs_to(self, account: str) -> None:
@@ -93,7 +80,7 @@ class StreamProgress:
         """
         if self.stream_state.account not in {None, account}:
             raise config_error(
-                f"The state of {self._stream.name} is of the Harvest account {self.stream_state.account}, and the "
+                f"The state of {self.stream.name} is of the Harvest account {self.stream_state.account}, and the "
                 f"source now reads {account}: rows of two accounts would stand in one table. Clear the connection's "
                 "data, or give each account a connection of its own."
             )
@@ -107,27 +94,27 @@ class StreamProgress:
 
     def expect(self, rows: int) -> None:
         """Emits an estimate of how many rows will come."""
-        estimate = AirbyteEstimateTraceMessage(name=self._stream.name, type=EstimateType.STREAM, row_estimate=rows)
+        estimate = AirbyteEstimateTraceMessage(name=self.stream.name, type=EstimateType.STREAM, row_estimate=rows)
         trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
         self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 
     @property
     def since(self) -> str | None:
         """The earliest change to read; None for everything."""
-        return max(filter(None, (self._stream.since(self.stream_state), self.start)), default=None)
+        return max(filter(None, (self.stream.since(self.stream_state), self.start)), default=None)
 
     @property
     def complete_from(self) -> str | None:
         """The earliest change that will have been delivered after a complete read; None for every change."""
-        if self._stream.minds_start_date:
+        if self.stream.minds_start_date:
             return None
-        since = self._stream.since(self.stream_state)
+        since = self.stream.since(self.stream_state)
         return self.stream_state.start if since and since >= (self.start or since) else self.start
 
     @property
     def is_first_read(self) -> bool:
         """Whether the stream has a cursor and was never read to its end."""
-        return self.stream_state.cursor is None and self._stream.cursor_column is not None
+        return self.stream_state.cursor is None and self.stream.cursor_column is not None
 
     def set_finished_days(
         self, began: datetime | None, days: tuple[DateRange, ...], entries: int | None, found: int
@@ -157,9 +144,20 @@ class StreamProgress:
         if self.stream_state.visit is not visit:
             self.stream_state = replace(self.stream_state, visit=visit, began=None, attempts=())
 
+    def children(self, parent_id: int, pages: Iterable[list[Row]], doubts: Event) -> Iterator[list[Row]]:
+        """A parent's child rows by page, once the tracker has them. `doubts` is set when some may be missing."""
+        ids: set[int] = set()
+        for rows in pages:
+            ids.update(row["id"] for row in rows)
+            if self.tracker and self.tracker.delivered_children(self.stream.name, parent_id, rows):
+                self.checkpoint()  # else a killed sync would forget what it delivered
+            yield rows
+        if self.tracker and not doubts.is_set():
+            self.tracker.visited_whole(self.stream.name, parent_id, ids)
+
     def checkpoint(self) -> None:
         """Emits the current state, unless this is a full refresh or the state says nothing."""
-        if self.remembers and self._stream.cursor_column:
+        if self.remembers and self.stream.cursor_column:
             with self._lock:  # so that no older state follows a newer one
                 self.emit_state(self.stream_state)
 
@@ -168,10 +166,10 @@ class StreamProgress:
         if self.has_left_out:
             return
         state: Mapping[str, Any] = {NO_CURSOR_STATE_KEY: True}
-        if column := self._stream.cursor_column:
+        if column := self.stream.cursor_column:
             is_tracked = self.tracker is not None
             stream_state = replace(stream_state, start=self.complete_from, account=self._account, is_counted=is_tracked)
-            state = {**stream_state.state(column), **self._stream.extra_state(self)}
+            state = {**stream_state.state(column), **self.stream.extra_state(self)}
         states = ConnectorStateManager()
-        states.update_state_for_stream(self._stream.name, None, state)
-        self.emit(states.create_state_message(self._stream.name, None))
+        states.update_state_for_stream(self.stream.name, None, state)
+        self.emit(states.create_state_message(self.stream.name, None))

@@ -13,7 +13,6 @@ import pendulum
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from source_harvest.api.timestamps import timestamp
-from source_harvest.errors import HarvestError, config_error, quote_value
 from source_harvest.state.date_range import DateRange
 
 # The keys of the states that Airbyte's earlier connector kept per parent.
@@ -88,10 +87,6 @@ class StreamState:
         """The earliest change to read, which is `overlap` before the cursor; None for everything."""
         return timestamp(self.cursor - overlap) if self.cursor else None
 
-    def children_since(self, overlap: timedelta) -> str | None:
-        """The same for children, counted from the last visit of all parents: most syncs do not visit most parents."""
-        return timestamp(self.all_parents - overlap) if self.all_parents else None
-
     def attempt(self, parent_id: int) -> Attempt | None:
         """The last attempt that reached this parent."""
         return next((attempt for attempt in reversed(self.attempts) if parent_id <= attempt.up_to_parent), None)
@@ -144,15 +139,6 @@ def parse_state(
         state = {cursor_field: f"{datetime.strptime(state['to'], '%Y%m%d').date()}T00:00:00Z"}  # noqa: DTZ007
     rest = {key: value for key, value in state.items() if key not in extra_keys and key not in OF_ALL - {"start"}}
     return replace(_parsed(rest, cursor_field), account=account, is_counted=is_counted)
-
-
-def unreadable_state(name: str, cursor_field: str, state: Mapping[str, Any]) -> HarvestError:
-    """The error for a state that the stream `name` cannot parse."""
-    return config_error(
-        f'The state of the stream "{name}" cannot be read: it is {quote_value(dict(state))}, where a moment '
-        f'such as {{"{cursor_field}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read it '
-        "anew, or use the version of the connector that wrote it."
-    )
 
 
 def _parsed(state: Mapping[str, Any], cursor_field: str) -> StreamState:

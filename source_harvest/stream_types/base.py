@@ -6,19 +6,19 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 import requests
-from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.sources.utils.casing import camel_to_snake
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import FILTERS, ListReader, Slice, Token
-from source_harvest.api.pages import Page, Row
-from source_harvest.api.timestamps import changed_since, second_before
-from source_harvest.errors import Place
+from source_harvest.api.pages import Page
+from source_harvest.api.timestamps import Row, changed_since, second_before, timestamp
+from source_harvest.errors import Place, config_error, quote_value
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import NO_PARENT, ChildIds
 from source_harvest.state.progress import StreamProgress
-from source_harvest.state.stream_state import UNREADABLE, StreamState, parse_state, unreadable_state
+from source_harvest.state.stream_state import UNREADABLE, StreamState, parse_state
 from source_harvest.stream_types.columns import ColumnFacts, RecordBuilder
 from source_harvest.stream_types.odd_rows import OddRows
 
@@ -30,6 +30,10 @@ class HarvestStream(ColumnFacts, HttpStream):
     It has more than 20 methods: 7 that the CDK asks for, and each question that the engine asks of a stream.
     """
 
+    name: str = ""
+    """The class name in snake case."""
+    list_name: ClassVar[str] = ""
+    """What its list is called in paths and messages: `resource`, or else the name."""
     resource: ClassVar[str] = ""
     """The path below the API's address, and the list key. Empty: the stream's name."""
     readable_by: ClassVar[str] = "Administrators"
@@ -64,17 +68,25 @@ class HarvestStream(ColumnFacts, HttpStream):
     needs_whole_lists: bool = False
     """Whether it needs its lists whole, now that it has their changes."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = camel_to_snake(cls.__name__)
+        cls.list_name = cls.resource or cls.name
+
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__()
         self._account = account
         self._client = account.client
         self.overlap = account.client.settings.lookback
         """How far before its cursor a sync starts to read."""
+        start = account.client.settings.start if self.limited_by_start_date else None
+        self.start: str | None = timestamp(start) if start else None
+        """Start date: a first read asks for rows updated since this."""
         self.cursor_column = self.cursor_field if isinstance(self.cursor_field, str) else None
         self.identity: Callable[[Row], Hashable] = itemgetter(*self.identified_by)
         self.list_reader = ListReader(account, self)
-        self._shape = RecordBuilder(self)
         self.odd_rows = OddRows(self.name)
+        self._shape = RecordBuilder(self, self.odd_rows)
 
     @property
     @override
@@ -107,7 +119,7 @@ class HarvestStream(ColumnFacts, HttpStream):
 
     def records_from(self, source: "type[HarvestStream]", rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         """The records that rows of one of its lists yield as they are read."""
-        return self.odd_rows.records(changed_since(rows, progress.since), self._shape.record)
+        return self._shape.records(changed_since(rows, progress.since))
 
     def add_whole_list(self, source: "type[HarvestStream]", rows: list[Row]) -> None:
         """Takes rows of a list that is read whole because of `needs_whole_lists`."""
@@ -126,7 +138,7 @@ class HarvestStream(ColumnFacts, HttpStream):
             was_read=bool(last.cursor or last.began),
             was_tracked=last.is_counted,
             is_over=progress.is_over,
-            source=self.sibling(source).name,
+            source=source.name,
             module=source.module,
             ids_by_parent=self.ids_by_parent,
             is_limited=self.limited_by_start_date,
@@ -137,7 +149,7 @@ class HarvestStream(ColumnFacts, HttpStream):
         """The slices of its partitions, which are read after its lists. `began`: when reading the lists began."""
         return ()
 
-    def read_partition(self, stream_slice: Slice) -> Iterable[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterable[Row]:
         """The records of one partition. Raises `HarvestError`."""
         return ()
 
@@ -158,7 +170,11 @@ class HarvestStream(ColumnFacts, HttpStream):
             self.load_extra_state({key: state[key] for key in self.extra_state_keys if key in state})
             return parse_state(state, column, self.extra_state_keys, self.earlier_state_key)
         except UNREADABLE:
-            raise unreadable_state(self.name, column, state) from None
+            raise config_error(
+                f'The state of the stream "{self.name}" cannot be read: it is {quote_value(dict(state))}, where a '
+                f'moment such as {{"{column}": "2024-01-31T10:00:00Z"}} is expected. Clear the stream\'s data to read '
+                "it anew, or use the version of the connector that wrote it."
+            ) from None
 
     def load_extra_state(self, kept: Mapping[str, Any]) -> None:
         """Restores what `extra_state` returned.
@@ -177,10 +193,7 @@ class HarvestStream(ColumnFacts, HttpStream):
         self.list_reader.probe(self.place, {})
 
     def page_of(self, response: requests.Response) -> Page:
-        """The page in a successful response.
-
-        Raises `ValueError` if it is none.
-        """
+        """The page in a successful response. Raises `ValueError` if it is none."""
         return Page.of(response, self.list_key, self.identified_by)
 
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -193,12 +206,12 @@ class HarvestStream(ColumnFacts, HttpStream):
     @property
     def place(self) -> Place:
         """What error messages say about its list."""
-        return Place(self.resource or self.name, self.readable_by, module=self.module)
+        return Place(self.list_name, self.readable_by, module=self.module)
 
     @property
     def list_key(self) -> str | None:
         """The key of the rows in an answer; None if the answer is a single record."""
-        return self.resource or self.name
+        return self.list_name
 
     @property
     @override
@@ -211,7 +224,7 @@ class HarvestStream(ColumnFacts, HttpStream):
 
     def first_path(self, stream_slice: Slice) -> str:
         """The path of the first page, below the API's address."""
-        return self.resource or self.name
+        return self.list_name
 
     @override
     def request_params(
@@ -222,7 +235,7 @@ class HarvestStream(ColumnFacts, HttpStream):
         filters = {name: value for name, value in (stream_slice or {}).items() if value and name in FILTERS}
         if "updated_since" in filters:
             filters["updated_since"] = second_before(filters["updated_since"])
-        return {"per_page": self.list_reader.entries_per_page, **filters}
+        return {"per_page": self.list_reader.page_size.entries, **filters}
 
     @override
     def next_page_token(self, response: requests.Response) -> Token:
@@ -235,11 +248,7 @@ class HarvestStream(ColumnFacts, HttpStream):
 
     @override
     def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
+        self, sync_mode: object, cursor_field: object = None, stream_slice: Slice | None = None, *_: Any, **__: Any
     ) -> Iterator[Row]:
         # The CDK's own method reads only one page of a stream without a cursor.
         for page in self.list_reader.new_pages(stream_slice or {}):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
-from typing import ClassVar
+from functools import lru_cache, partial
+from typing import Any, ClassVar
 
 from source_harvest.api.timestamps import Row
+from source_harvest.errors import UNDOCUMENTED
+from source_harvest.stream_types.odd_rows import OddRows
 
 logger = logging.getLogger("airbyte")
 
@@ -29,6 +32,8 @@ class ColumnFacts:
     """Primary key columns that may hold text; the others hold whole numbers."""
     clock_times: ClassVar[tuple[str, ...]] = ()
     """Columns with a time of day, in the format that the account displays."""
+    decimal_texts: ClassVar[tuple[str, ...]] = ()
+    """Columns whose numbers Harvest sends as text."""
     access_role_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Boolean column -> the access roles that imply it."""
 
@@ -36,15 +41,29 @@ class ColumnFacts:
 class RecordBuilder:
     """Adds the columns that Harvest does not send. Reads the stream's facts once."""
 
-    def __init__(self, stream: ColumnFacts) -> None:
+    def __init__(self, stream: ColumnFacts, odd_rows: OddRows) -> None:
+        self._odd_rows = odd_rows
         self._flat = [(column, column.removesuffix("_id"), "id") for column in stream.foreign_keys]
         self._flat += [
             (f"{nested}_{field}", nested, field) for nested, fields in stream.flattened.items() for field in fields
         ]
         self._keys = {key: (int, str) if key in stream.text_keys else (int,) for key in stream.primary_key}
-        self._clock_times = stream.clock_times
+        self._conversions: dict[str, Callable[[Any], object]] = {
+            **dict.fromkeys(stream.decimal_texts, _number),
+            **{column: partial(self._time, column) for column in stream.clock_times},
+        }
         self._flags = stream.access_role_flags
         self._warned: set[str] = set()
+
+    def records(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The records of rows, without those that are not as documented: they are left out and reported."""
+        for row in rows:
+            try:
+                record = self.record(row)
+            except UNDOCUMENTED as error:
+                self._odd_rows.leave_out_row(row, error)
+            else:
+                yield record
 
     def record(self, row: Row) -> Row:
         """The row itself with the columns added; a null reference gives a null key.
@@ -52,6 +71,8 @@ class RecordBuilder:
         Raises `ValueError` if a reference is not an object or a primary key column has the wrong type, and an error of
         `errors.UNDOCUMENTED` for anything else that is not as documented.
         """
+        for column, convert in self._conversions.items():
+            row[column] = convert(row.get(column))
         for column, nested, field in self._flat:
             if nested in row:
                 reference = row[nested]
@@ -60,8 +81,6 @@ class RecordBuilder:
                 row[column] = None if reference is None else reference.get(field)
             else:
                 row.setdefault(column, None)
-        for column in self._clock_times:
-            row[column] = self._time(column, row.get(column))
         for column, implied_by in self._flags.items():
             if column not in row:
                 roles = row.get("access_roles")
@@ -83,6 +102,15 @@ class RecordBuilder:
             self._warned.add(column)
             logger.warning("%s holds %r, which is not a known time of day; such values become null", column, value)
         return time
+
+
+def _number(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no number")
+    return number
 
 
 @lru_cache(maxsize=4096)

@@ -13,8 +13,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import timestamp
+from source_harvest.api.timestamps import Row, timestamp
 from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
 from source_harvest.state.progress import StreamProgress
@@ -75,7 +74,7 @@ class DeletedRecordsStream(PerUserStream):
         yield {"began": began, "ended": began + timedelta(seconds=time.monotonic() - started)}
 
     @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
         detected_at = timestamp(stream_slice["ended"])
         for name, id_, is_deleted in self.tracker.settle(stream_slice["began"], self._account.is_off):
             row = {"stream": name, "record_id": id_, "detected_at": detected_at, "is_deleted": is_deleted}

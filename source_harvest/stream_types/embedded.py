@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import changed_since
+from source_harvest.api.timestamps import Row, changed_since
+from source_harvest.errors import not_as_documented
 from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import ChildIds
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.joined import id_of
-from source_harvest.stream_types.odd_rows import holds_too_few, is_in_no_row
+from source_harvest.stream_types.odd_rows import is_in_no_row
 
 
 class Inside(NamedTuple):
@@ -57,12 +56,12 @@ class EmbeddedStream(UpdatedSince):
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterator[Row]:
         changed = changed_since(rows, progress.since)
         if changed and all(self._items(row) is None for row in rows):
-            raise is_in_no_row(self.embedded_in, self._parent_name, self.name)
+            raise is_in_no_row(self.embedded_in, self.parent.list_name, self.name)
         for row in changed:
             inside = self._inside(row)
             for what in inside.left_out:
-                self.odd_rows.leave_out(what, f"{self._parent_name} {row['id']}")
-            yield from self.odd_rows.records(inside.records.values(), self._shape.record)
+                self.odd_rows.leave_out(what, f"{self.parent.list_name} {row['id']}")
+            yield from self._shape.records(inside.records.values())
 
     @override
     def ids_by_parent(self, rows: list[Row]) -> Iterable[ChildIds]:
@@ -86,12 +85,13 @@ class EmbeddedStream(UpdatedSince):
     def _inside(self, row: Row) -> Inside:
         items = self._items(row)
         if items is None:
-            return Inside({}, [f"{self._parent_name} of which the {self.embedded_in} are not known"])
-        inside, seen = Inside({}, []), dict[Any, Any]()
+            return Inside({}, [f"{self.parent.list_name} of which the {self.embedded_in} are not known"])
+        inside, seen, parent = Inside({}, []), dict[Any, Any](), f"{self.parent.list_name} {row['id']}"
         count = row.get(self.counted_by)
         if isinstance(count, int) and len(items) < count:
-            inside.left_out.append(f"{self._parent_name} that hold fewer {self.embedded_in} than they count")
-            self.odd_rows.fail(holds_too_few(f"{self._parent_name} {row['id']}", self.embedded_in, len(items), count))
+            inside.left_out.append(f"{self.parent.list_name} that hold fewer {self.embedded_in} than they count")
+            few = f"it has {count} {self.embedded_in} and holds only {len(items)}"
+            self.odd_rows.fail(not_as_documented(parent, few))
         for position, item in enumerate(items):
             id_ = item if self.embeds_ids else item.get("id") if isinstance(item, dict) else None
             if not self._shape.can_be_key(self.id_column, id_):
@@ -113,8 +113,3 @@ class EmbeddedStream(UpdatedSince):
         if self.is_ordered:
             record["position"] = position
         return record
-
-    @cached_property
-    def _parent_name(self) -> str:
-        """The name of the parents in messages."""
-        return self.sibling(self.parent).place.name

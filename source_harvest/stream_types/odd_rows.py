@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 
 from airbyte_cdk.models import FailureType
 
-from source_harvest.api.pages import Row
-from source_harvest.errors import UNDOCUMENTED, HarvestError, redacted
+from source_harvest.api.timestamps import Row
+from source_harvest.errors import HarvestError, not_as_documented, redacted
 
 logger = logging.getLogger("airbyte")
 
@@ -39,15 +38,9 @@ class OddRows:
             count, first = self._left_out.get(what, (0, where))
             self._left_out[what] = count + 1, first
 
-    def records(self, rows: Iterable[Row], record_of: Callable[[Row], Row]) -> Iterator[Row]:
-        """The records of rows, without the odd rows."""
-        for row in rows:
-            try:
-                record = record_of(row)
-            except UNDOCUMENTED as error:
-                self.leave_out(ODD, f"{redacted(str(row.get('id')))}: {redacted(str(error))}")
-            else:
-                yield record
+    def leave_out_row(self, row: Row, error: Exception) -> None:
+        """Counts one more row that gives no record."""
+        self.leave_out(ODD, f"{redacted(str(row.get('id')))}: {redacted(str(error))}")
 
     def fail(self, error: HarvestError) -> None:
         """Lets the stream fail with this error after its rows are read, unless it fails with an earlier one."""
@@ -80,17 +73,4 @@ class OddRows:
 
 def is_in_no_row(field: str, parents: str, name: str) -> HarvestError:
     """The error for a page on which no row has the field that a stream is made of."""
-    return HarvestError(
-        f"Harvest's answer for {parents} is not as documented: no row of a page has {field}, of which {name} is made. "
-        "Please report this message.",
-        FailureType.system_error,
-    )
-
-
-def holds_too_few(parent: str, field: str, found: int, count: int) -> HarvestError:
-    """The error for a row that says how many records it embeds, and embeds fewer."""
-    return HarvestError(
-        f"Harvest's answer for {parent} is not as documented: it has {count} {field} and holds only {found}. "
-        "Please report this message.",
-        FailureType.system_error,
-    )
+    return not_as_documented(parents, f"no row of a page has {field}, of which {name} is made")

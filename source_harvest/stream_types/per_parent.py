@@ -15,10 +15,9 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import changed_since, is_changed_since, timestamp
+from source_harvest.api.timestamps import Row, changed_since, is_changed_since, timestamp
 from source_harvest.errors import HarvestError, Place
-from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
+from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.known_ids import ChildIds, IdsByParent, KnownIds, part_of
 from source_harvest.state.progress import StreamProgress
 from source_harvest.state.stream_state import ParentScope, StreamState
@@ -50,9 +49,7 @@ class PerParentStream(HarvestStream):
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
-        self._parent_path = self.parent.resource or self.sibling(self.parent).name
         self._parents: dict[int, Row] = {}
-        self._tracker: DeletionTracker | None = None
         self._delivered: IdsByParent = {}
         self._visits = VisitProgress(self.name, [], [], lambda up_to_parent, unread: None)
 
@@ -93,33 +90,27 @@ class PerParentStream(HarvestStream):
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         unread = progress.stream_state.unread
         parent_ids = sorted({*self._to_visit(progress, began), *unread})
-        self._checkpoint, self._tracker = progress.checkpoint, progress.tracker
         progress.expect(len(parent_ids))
         self._visits = VisitProgress(self.name, parent_ids, unread, partial(progress.visited, began))
         for parent_id in parent_ids:
             since = progress.complete_from if parent_id in unread else progress.since
             # To find deleted children, the tracker needs to see all that are left.
-            asked = None if self._tracker else since
+            asked = None if progress.tracker else since
             yield {self.parent_key: parent_id, "updated_since": asked, "changed_since": since}
 
     @override
     def first_path(self, stream_slice: Slice) -> str:
-        return f"{self._parent_path}/{stream_slice[self.parent_key]}/{self.below_parent}"
+        return f"{self.parent.list_name}/{stream_slice[self.parent_key]}/{self.below_parent}"
 
     @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        parent_id, ids, doubts = stream_slice[self.parent_key], set[int](), Event()
-        for page in self.list_reader.new_pages(stream_slice, doubts.set):
-            ids.update(row["id"] for row in page.rows)
-            if self._tracker and self._tracker.delivered_children(self.name, parent_id, page.rows):
-                self._checkpoint()  # else a killed sync would forget what it delivered
-            changed = changed_since(page.rows, stream_slice["changed_since"])
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
+        parent_id, doubts = stream_slice[self.parent_key], Event()
+        pages = (page.rows for page in self.list_reader.new_pages(stream_slice, doubts.set))
+        for rows in progress.children(parent_id, pages, doubts):
+            changed = changed_since(rows, stream_slice["changed_since"])
             for row in changed:
                 row[self.parent_key] = parent_id
-            yield from self.odd_rows.records(changed, self._shape.record)
-        if self._tracker and not doubts.is_set():
-            self._tracker.visited_whole(self.name, parent_id, ids)
-        self.odd_rows.check()
+            yield from self._shape.records(changed)
 
     @override
     def asks_again(self, stream_slice: Slice, status: int, times: int) -> bool:
@@ -131,7 +122,7 @@ class PerParentStream(HarvestStream):
 
     def _is_there(self, parent_id: int) -> bool:
         """Whether the parent still exists; requests it. Raises `HarvestError`."""
-        path, parents = f"{self._parent_path}/{parent_id}", self.sibling(self.parent)
+        path, parents = f"{self.parent.list_name}/{parent_id}", self.sibling(self.parent)
         place = replace(parents.place, name=path, nothing_there=(404,))
         self.list_reader.count_request()
         with self._account.explained(place):
@@ -145,16 +136,16 @@ class PerParentStream(HarvestStream):
         """Leaves a parent for the next sync. Raises `HarvestError` if that makes too many."""
         if not self._visits.leave(parent_id, MOST_UNREAD):
             raise HarvestError(
-                f"Harvest answered 404 to the requests for {self.place.name} of more than {MOST_UNREAD} "
-                f"{self._parent_path}, which are still there. The next sync asks for them again; should it fail too, "
-                "see Harvest's status page.",
+                f"Harvest answered 404 to the requests for {self.name} of more than {MOST_UNREAD} "
+                f"{self.parent.list_name}, which are still there. The next sync asks for them again; should it fail "
+                "too, see Harvest's status page.",
                 FailureType.transient_error,
                 status=404,
             )
         logger.warning(
             "%s: Harvest answered 404 twice below %s/%d, which is still there. Its %s are unknown, and none of "
             "them counts as deleted; the next sync requests them again. If this repeats, look at it in Harvest.",
-            *(self.name, self._parent_path, parent_id, self.name),
+            *(self.name, self.parent.list_name, parent_id, self.name),
         )
 
     @override
@@ -163,12 +154,11 @@ class PerParentStream(HarvestStream):
 
     @override
     def final_state(self, progress: StreamProgress, began: datetime) -> StreamState:
-        if self._tracker:  # before the state that says that the parents were visited
-            self._tracker.emit_state_if_changed()
+        if progress.tracker:  # before the state that says that the parents were visited
+            progress.tracker.emit_state_if_changed()
         return super().final_state(progress, began)
 
     def _to_visit(self, progress: StreamProgress, began: datetime) -> Iterator[int]:
-        """The ids of the parents to visit."""
         yield from self._parents
 
 
@@ -202,7 +192,8 @@ class ChangedParentsStream(PerParentStream):
 
     @override
     def since(self, last: StreamState) -> str | None:
-        return last.children_since(self.overlap)
+        # From the last visit of all parents: most syncs do not visit most parents.
+        return timestamp(last.all_parents - self.overlap) if last.all_parents else None
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.report_periods import local_day
@@ -84,7 +84,7 @@ class DayStream(PerUserStream):
         yield {}
 
     @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
         day = None
         for page in self.list_reader.new_pages(stream_slice):
             day = day or self.today(page.moment).isoformat()

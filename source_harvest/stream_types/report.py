@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import HarvestError, config_error
 from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange, common, missing
 from source_harvest.state.packing import packed, unpacked
@@ -130,7 +130,6 @@ class ReportStream(DayStream):
         periods: list[Period] = []
         try:
             self._check_settings()
-            self._checkpoint = progress.checkpoint
             periods = list(self._to_read(progress, began))
         finally:
             self._client.report_plan.add(self.name, len(periods))
@@ -235,7 +234,7 @@ class ReportStream(DayStream):
     # Its rows.
 
     @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
         period: Period = stream_slice["period"]
         days = {"period_start": period.first.isoformat(), "period_end": period.last.isoformat()}
         doubts = Event()
@@ -243,7 +242,7 @@ class ReportStream(DayStream):
         before = self._subjects.get(period.first, set())
         if not before.issuperset(rows):
             self._subjects[period.first] = before.union(rows)
-            self._checkpoint()  # else a killed sync would forget what it delivered
+            progress.checkpoint()  # else a killed sync would forget what it delivered
         yield from map(self._shape.record, rows.values())
         gone = before - rows.keys()
         if gone and not self.sees_everything:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
-from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Slice, Token
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import changed_since, is_changed_since
-from source_harvest.state.deletion_tracker import DeletionTracker
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.timestamps import Row, changed_since, is_changed_since
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.incremental import UpdatedSince
@@ -27,36 +24,22 @@ class RunningRows(UpdatedSince):
     running: ClassVar[str]
     """The boolean column that says that a row is running; Harvest filters by it."""
 
-    def __init__(self, account: HarvestAccount) -> None:
-        super().__init__(account)
-        self._tracker: DeletionTracker | None = None
-
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
         since = progress.since
         delivered = changed_since(rows, progress.complete_from) if since else rows
         due = [row for row in delivered if not since or row.get(self.running) is True or is_changed_since(row, since)]
-        return self.odd_rows.records(due, self._shape.record)
+        return self._shape.records(due)
 
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        self._tracker = progress.tracker
         if not progress.has_all_rows:
             yield {self.running: "true", "since": progress.complete_from}
 
     @override
-    def request_params(
-        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
-    ) -> MutableMapping[str, Any]:
-        params = super().request_params(stream_state, stream_slice, next_page_token)
-        wanted = (stream_slice or {}).get(self.running)
-        return {**params, self.running: wanted} if params and wanted else params
-
-    @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
         for page in self.list_reader.new_pages(stream_slice):
             rows = changed_since(page.rows, stream_slice["since"])
-            if self._tracker:
-                self._tracker.delivered(self.name, rows)
-            yield from self.odd_rows.records(rows, self._shape.record)
-        self.odd_rows.check()
+            if progress.tracker:
+                progress.tracker.delivered(self.name, rows)
+            yield from self._shape.records(rows)

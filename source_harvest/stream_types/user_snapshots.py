@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -19,8 +18,9 @@ from source_harvest.api.account import HarvestAccount
 from source_harvest.api.either_envelope import with_ids
 from source_harvest.api.error_rules import rule_for
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Page, Row
+from source_harvest.api.pages import Page
 from source_harvest.api.session import object_of
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import HarvestError, Place
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
@@ -44,8 +44,6 @@ class UserSnapshots(PerUserStream):
     """The list of the users."""
     embedded_in: ClassVar[str]
     """The field of an answer that holds its records; they repeat the other fields."""
-    decimal_texts: ClassVar[tuple[str, ...]]
-    """Columns whose numbers Harvest sends as text."""
 
     def __init__(self, account: HarvestAccount) -> None:
         super().__init__(account)
@@ -103,12 +101,10 @@ class UserSnapshots(PerUserStream):
         return False
 
     @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
         for page in self.list_reader.new_pages(stream_slice):
             for answer in page.rows:
-                yield from self.odd_rows.records(self._inside(answer, stream_slice), self._record)
-        self.odd_rows.check()
-        self._count_answer()
+                yield from self._shape.records(self._inside(answer, stream_slice))
 
     def _inside(self, answer: Row, stream_slice: Slice) -> Iterator[Row]:
         if answer["user_id"] != stream_slice["user_id"]:
@@ -117,10 +113,8 @@ class UserSnapshots(PerUserStream):
         for item in about.pop(self.embedded_in):
             yield {**about, **{name: value for name, value in item.items() if value is not None or name not in about}}
 
-    def _record(self, row: Row) -> Row:
-        return self._shape.record({**row, **{name: _number(row.get(name)) for name in self.decimal_texts}})
-
-    def _count_answer(self) -> None:
+    @override
+    def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:
         """Counts a user as done; after the last one, tells of those who were refused.
 
         Raises `HarvestError` if all were.
@@ -141,12 +135,3 @@ class UserSnapshots(PerUserStream):
             "%s: Harvest refused those of %d of %d users, who are left out (the first: user %d, status %d)",
             *(self.name, len(self._refused), len(self._ids), user_id, status),
         )
-
-
-def _number(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no number")
-    return number

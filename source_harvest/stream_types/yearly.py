@@ -1,18 +1,17 @@
 """Lists that Harvest gives for one year at a time."""
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from threading import Event
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Slice, Token
-from source_harvest.api.pages import Row
-from source_harvest.api.timestamps import timestamp
-from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
+from source_harvest.api.list_reader import Slice
+from source_harvest.api.timestamps import Row, timestamp
+from source_harvest.state.deletion_tracker import TrackedStream
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 
@@ -35,7 +34,6 @@ class YearlyStream(HarvestStream):
         super().__init__(account)
         self._start = self._client.settings.start
         self._first_year: int | None = self._start.year if self._start else None
-        self._tracker: DeletionTracker | None = None
 
     @classmethod
     @override
@@ -65,7 +63,6 @@ class YearlyStream(HarvestStream):
 
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
-        self._tracker = progress.tracker
         this_year = began.year
         earliest = self._first_year if self._start else this_year - MOST_YEARS_BACK
         first = max(self._first_year or this_year, earliest or this_year)
@@ -73,22 +70,12 @@ class YearlyStream(HarvestStream):
             yield {"year": year}
 
     @override
-    def request_params(
-        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
-    ) -> MutableMapping[str, Any]:
-        params = super().request_params(stream_state, stream_slice, next_page_token)
-        return {**params, "year": (stream_slice or {})["year"]} if params else params
-
-    @override
-    def read_partition(self, stream_slice: Slice) -> Iterator[Row]:
-        year, ids, doubts = stream_slice["year"], set[int](), Event()
-        for page in self.list_reader.new_pages(stream_slice, doubts.set):
-            # Another year's rows come again with it, should Harvest not filter by year.
-            rows = [row for row in page.rows if type(row.get("year")) is not int or row["year"] == year]
-            ids.update(row["id"] for row in rows)
-            if self._tracker:
-                self._tracker.delivered_children(self.name, year, rows)
-            yield from self.odd_rows.records(rows, self._shape.record)
-        if self._tracker and not doubts.is_set():
-            self._tracker.visited_whole(self.name, year, ids)
-        self.odd_rows.check()
+    def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:
+        year, doubts = stream_slice["year"], Event()
+        # Another year's rows come again with it, should Harvest not filter by year.
+        pages = (
+            [row for row in page.rows if type(row.get("year")) is not int or row["year"] == year]
+            for page in self.list_reader.new_pages(stream_slice, doubts.set)
+        )
+        for rows in progress.children(year, pages, doubts):
+            yield from self._shape.records(rows)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.stream_types.incremental import UpdatedSince
 from source_harvest.stream_types.joined import JoinedStream, id_of
 from source_harvest.streams.users import Users

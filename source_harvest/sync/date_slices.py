@@ -11,7 +11,8 @@ from itertools import pairwise
 from queue import Empty, SimpleQueue
 from threading import Lock
 
-from source_harvest.api.pages import Page, Row
+from source_harvest.api.pages import Page
+from source_harvest.api.timestamps import Row
 from source_harvest.state.date_range import ALL_DAYS, DAY, DateRange
 
 # A slice is cut while at least this many pages and this share of the list are left: enough to keep all workers busy.

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from queue import Empty, Queue
 from threading import Thread
 
@@ -26,7 +25,7 @@ from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.deletions import DeletedRecordsStream
 from source_harvest.stream_types.per_user import SignedInUser
 from source_harvest.sync.partitions import StreamPartitions, UnknownStream
-from source_harvest.sync.shared_list import SharedList
+from source_harvest.sync.shared_list import SharedList, WholeList
 from source_harvest.sync.stream_run import StreamRun
 
 # Records waiting to be written. Few, so that memory stays flat if the destination is slower than Harvest.
@@ -34,10 +33,9 @@ QUEUE_SIZE = 200
 
 
 class Engine:
-    """Runs one sync, reading at most `num_workers` partitions at once."""
+    """Runs one sync, reading at most as many partitions at once as there are slots."""
 
-    def __init__(self, num_workers: int, slots: RequestSlots, logger: logging.Logger) -> None:
-        self._num_workers = num_workers
+    def __init__(self, slots: RequestSlots, logger: logging.Logger) -> None:
         self._slots = slots
         self._logger = quiet(logger)
         self._queue: Queue[QueueItem] = Queue(maxsize=QUEUE_SIZE)
@@ -69,7 +67,7 @@ class Engine:
     def _source(self, stream_count: int) -> ConcurrentSource:
         # Each stream has one more thread, which generates its partitions and mostly waits for lists.
         return ConcurrentSource.create(
-            num_workers=self._num_workers + stream_count + LONG_SLOTS,
+            num_workers=self._slots.width + stream_count + LONG_SLOTS,
             initial_number_of_partitions_to_generate=stream_count,
             logger=self._logger,
             slice_logger=DebugSliceLogger(),
@@ -105,13 +103,15 @@ class Engine:
 
     def _lists(
         self, runs: list[StreamRun], tracker: DeletionTracker | None
-    ) -> dict[type[HarvestStream], tuple[SharedList, SharedList]]:
+    ) -> Mapping[type[HarvestStream], tuple[SharedList, SharedList]]:
         """Stream class -> the read of what all streams need of its list, and the read of the whole list."""
         lists = {}
         for source in {source for run in runs for source in run.stream.source_lists()}:
             sharing = [run for run in runs if source in run.stream.source_lists()]
-            read = partial(SharedList, sharing[0].stream.sibling(source), sharing, self._slots)
-            lists[source] = read(tracker, whole=False), read(None, whole=True)
+            stream = sharing[0].stream.sibling(source)
+            sharing[0].list_readers.add(stream.list_reader)
+            shared = stream, sharing, self._slots
+            lists[source] = SharedList(*shared, tracker), WholeList(*shared)
         return lists
 
 

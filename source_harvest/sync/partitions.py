@@ -1,20 +1,16 @@
 """The partitions of a stream: slices of shared lists, and slices that only this stream reads."""
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator
 from datetime import datetime
-from threading import Event
-from typing import Any
 
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
-from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
 from source_harvest.api.request_slots import RequestSlots
 from source_harvest.errors import HarvestError, config_error, redacted, schema_errors
 from source_harvest.sync.shared_list import SharedList
-from source_harvest.sync.stream_run import StreamRun
+from source_harvest.sync.stream_run import SlotPartition, StreamRun
 
 
 class ReportedError(Exception):
@@ -46,7 +42,7 @@ class StreamPartitions(PartitionGenerator):
         for number, stream_slice in enumerate(slices):
             if run.is_stopped:
                 return
-            slot = self._slots.long_slot() if stream.waits_long else self._slots.slot()
+            slot = self._slots.slot(is_long=stream.waits_long)
             partition = SlotPartition(run, slot, run.read_slice(stream_slice, began))
             yield partition
             if number == 0 and stream.waits_long:  # the first shows whether Harvest refuses them all
@@ -90,41 +86,3 @@ class UnknownStream(PartitionGenerator):
             f'The catalog selects a stream "{redacted(self._name)}", which this connector does not have. '
             "Refresh the connection's schema, or deselect the stream."
         )
-
-
-class SlotPartition(Partition):
-    """A slice that is read while holding a request slot: of a shared list, or one that only this stream reads."""
-
-    def __init__(self, run: StreamRun, slot: AbstractContextManager[object], records: Iterator[Record]) -> None:
-        """`slot` was acquired already and is released after the read.
-
-        So no more partitions are generated than can be read, and those with long slots do not queue behind thousands.
-        """
-        run.announce()
-        self._run = run
-        self._slot = slot
-        self._records = records
-        self.is_over = Event()
-
-    @override
-    def read(self) -> Iterator[Record]:
-        try:
-            with self._slot:
-                yield from self._records
-        except HarvestError as error:
-            if self._run.is_unreported(error):  # else the stream is incomplete already
-                raise
-        finally:
-            self.is_over.set()
-
-    @override
-    def stream_name(self) -> str:
-        return self._run.stream.name
-
-    @override
-    def to_slice(self) -> Mapping[str, Any] | None:
-        return None
-
-    @override
-    def __hash__(self) -> int:
-        return id(self)

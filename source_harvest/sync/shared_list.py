@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from functools import partial
 from threading import Event, Lock
 
 from airbyte_cdk.sources.types import Record
+from typing_extensions import override
 
 from source_harvest.api.delivered_rows import DeliveredRows
-from source_harvest.api.pages import Page, Row
+from source_harvest.api.pages import Page
 from source_harvest.api.request_slots import RequestSlots, SyncAbortedError
-from source_harvest.api.timestamps import timestamp
+from source_harvest.api.timestamps import Row, timestamp
 from source_harvest.errors import HarvestError, config_error, schema_errors
 from source_harvest.state.date_range import ALL_DAYS, DateRange, merged, missing
 from source_harvest.state.deletion_tracker import DeletionTracker
@@ -36,21 +38,12 @@ class SharedList:
     """
 
     def __init__(
-        self,
-        source: HarvestStream,
-        runs: list[StreamRun],
-        slots: RequestSlots,
-        tracker: DeletionTracker | None,
-        *,
-        whole: bool,
+        self, source: HarvestStream, runs: list[StreamRun], slots: RequestSlots, tracker: DeletionTracker | None = None
     ) -> None:
-        """`whole`: read all of the list, even if its runs need only changes."""
-        runs[0].list_readers.add(source.list_reader)
         self._source = source
         self._tolerance = max(source.overlap, CLOCK_TOLERANCE)
         self._runs = runs
         self._slots = slots
-        self._whole = whole
         self._tracker = tracker
         self._since: str | None = None
         self._in_doubt = Event()
@@ -62,8 +55,7 @@ class SharedList:
         self._slices = SliceQueue(slots.check)
         self._is_resumed = False
         self._catch_up_since: str | None = None  # `overlap` before the first attempt began
-        self._must_catch_up = False  # an entry's date may change from a range not yet read to one already read
-        self._must_count = False  # the list was cut, and its slices may have missed entries
+        self._is_cut = False  # into date ranges, which may have missed entries
         self._delivered = DeliveredRows(source.identity)
         self._announced: int | None = None  # entries in the list, by the first answer of the first attempt
         self._found = 0  # of these, how many all attempts read
@@ -92,9 +84,8 @@ class SharedList:
         if self._is_resumed:
             self._began = min(began)
             self._catch_up_since = min([timestamp(self._began - self._source.overlap), *filter(None, others)])
-            slices = [ListSlice(days) for days in self._resume(unfinished, self._began)]
-            self._must_catch_up = bool(slices)
-            slices = slices or [ListSlice(changed_since=self._catch_up_since)]
+            gaps = self._resume(unfinished, self._began)
+            slices = [ListSlice(days) for days in gaps] or [ListSlice(changed_since=self._catch_up_since)]
         else:
             slices = [ListSlice()]
             for run in unfinished:  # all days are read again
@@ -109,7 +100,7 @@ class SharedList:
         """
         gaps = merged(gap for run in runs for gap in missing(run.progress.stream_state.finished_days))
         done = missing(gaps)
-        self._must_count = True
+        self._is_cut = True
         for state in (run.progress.stream_state for run in runs):
             if state.began == began and list(state.finished_days) == done:
                 self._announced, self._found = state.entries, state.found
@@ -146,7 +137,7 @@ class SharedList:
             self._error = error
             raise
         finally:
-            if self._slices.close(self._final_slice):
+            if self._slices.close(partial(self._slice_after, list_slice)):
                 if self._tracker and not (self._error or self._in_doubt.is_set() or self._is_resumed):
                     self._tracker.read_whole(self._source.name, self._since)
                 self._over.set()
@@ -175,7 +166,7 @@ class SharedList:
 
     def _read_newest(self, page: Page, done: DateRange | None, rest: list[DateRange]) -> Iterator[Record]:
         """The records of the days that the first page of a slice holds completely; the rest is put into new slices."""
-        self._must_catch_up = self._must_count = True
+        self._is_cut = True
         if done:
             column = self._source.business_date
             rows = [row for row in page.rows if (day_of(row, column) or date.min) >= (done.first or date.min)]
@@ -196,7 +187,7 @@ class SharedList:
 
         A resumed read skips rows that changed since it began: an earlier attempt may have counted them on another day.
         """
-        if not self._must_count:
+        if not self._is_cut:
             return 0
         column = "updated_at" if self._is_resumed else "created_at"
         began = timestamp(self._began) if self._began else ""
@@ -207,10 +198,7 @@ class SharedList:
         if self._tracker:
             self._tracker.delivered(self._source.name, rows)
         for run in self._runs:
-            if self._whole:
-                run.stream.add_whole_list(type(self._source), rows)
-            else:
-                yield from self._records_of(run, rows)
+            yield from self._records_of(run, rows)
 
     def _records_of(self, run: StreamRun, rows: list[Row]) -> Iterator[Record]:
         """The records of one run. A row that is not as documented fails this stream only."""
@@ -223,7 +211,7 @@ class SharedList:
 
     def _needed(self) -> str | None:
         """The earliest `updated_since` that a run or the tracker needs; None for the whole list."""
-        if self._whole or self._source.list_key is None:
+        if self._source.list_key is None:
             return None
         needed = [run.stream.list_since(run.progress) for run in self._runs]
         if self._tracker:
@@ -257,20 +245,32 @@ class SharedList:
             if progress.is_first_read and stream.takes_at_once and not stream.odd_rows.has_failed:
                 progress.add_finished_days(self._began, list_slice.date_range, self._announced, found)
 
-    def _final_slice(self) -> ListSlice | None:
-        """The slice to read last: changes since the read began, then, if entries are missing, the list again."""
-        if self._error:
+    def _slice_after(self, last: ListSlice) -> ListSlice | None:
+        """The slice to read after the date ranges: changes since the read began; then, if entries are missing, all."""
+        if self._error or not self._is_cut:
             return None
-        if self._must_catch_up:
-            self._must_catch_up = False
+        if not last.changed_since:  # an entry's date may have changed from a range not yet read to one already read
             return ListSlice(changed_since=self._catch_up_since)
-        if self._must_count and (self._announced is None or self._found < self._announced):
-            self._must_count = False
-            announced = "an unknown number of" if self._announced is None else self._announced
-            logger.info(
-                "%s: the date ranges held %d of %s entries, so the list is read again page by page",
-                *(self._source.name, self._found, announced),
-            )
-            self._in_doubt.clear()
-            return ListSlice(as_one=True)
+        if self._announced is not None and self._found >= self._announced:
+            return None
+        self._is_cut = False
+        announced = "an unknown number of" if self._announced is None else self._announced
+        logger.info(
+            "%s: the date ranges held %d of %s entries, so the list is read again page by page",
+            *(self._source.name, self._found, announced),
+        )
+        self._in_doubt.clear()
+        return ListSlice(as_one=True)
+
+
+class WholeList(SharedList):
+    """The read of a whole list, for streams that need it now that they have its changes."""
+
+    @override
+    def _needed(self) -> str | None:
         return None
+
+    @override
+    def _records_of(self, run: StreamRun, rows: list[Row]) -> Iterator[Record]:
+        run.stream.add_whole_list(type(self._source), rows)
+        return iter(())

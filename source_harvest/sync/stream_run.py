@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from threading import RLock
+from threading import Event, RLock
 from typing import Any
 
 import orjson
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
-from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
+from airbyte_cdk.sources.message import NoopMessageRepository
+from airbyte_cdk.sources.streams.concurrent.cursor import FinalStateCursor
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record
 from typing_extensions import override
 
 from source_harvest.api.list_reader import Slice
-from source_harvest.api.pages import Row
+from source_harvest.api.timestamps import Row
 from source_harvest.errors import HarvestError, TriesUsedUpError, redacted, schema_errors
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
@@ -30,7 +32,7 @@ logger = logging.getLogger("airbyte")
 FAULTS_IN_A_ROW = 3
 
 
-class StreamRun(Cursor):
+class StreamRun(FinalStateCursor):
     """One stream in one sync. As the CDK's cursor it emits no state before the rows that the state covers.
 
     The final state is emitted once all partitions have been generated and read. Harvest sorts no list by `updated_at`,
@@ -39,6 +41,7 @@ class StreamRun(Cursor):
     """
 
     def __init__(self, stream: HarvestStream, progress: StreamProgress) -> None:
+        super().__init__(stream.name, None, NoopMessageRepository())
         self.stream = stream
         self.progress = progress
         self.is_stopped = False
@@ -91,7 +94,9 @@ class StreamRun(Cursor):
         started = time.monotonic()
         try:
             with schema_errors(self.stream.place):
-                yield from filter(None, map(self.cdk_record, self.stream.read_partition(stream_slice)))
+                records = self.stream.read_partition(stream_slice, self.progress)
+                yield from filter(None, map(self.cdk_record, records))
+            self.stream.odd_rows.check()
         except HarvestError as error:
             self._failed(error, started)
             raise
@@ -148,15 +153,6 @@ class StreamRun(Cursor):
         if self._complete_as_of and self._open_partitions == 0:
             self.progress.emit_state(self.stream.final_state(self.progress, self._complete_as_of))
 
-    @property
-    @override
-    def state(self) -> MutableMapping[str, Any]:
-        return {}  # the engine never asks for it
-
-    @override
-    def observe(self, record: Record) -> None:
-        """Does nothing: a row says nothing about the rows still to come."""
-
     @override
     def ensure_at_least_one_state_emitted(self) -> None:
         """The CDK's last call for a stream, also after a failure. Emits no state: a failed stream has none."""
@@ -166,6 +162,40 @@ class StreamRun(Cursor):
         requests = sum(reader.requests for reader in self.list_readers)
         logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)
 
+
+class SlotPartition(Partition):
+    """A slice that is read while holding a request slot: of a shared list, or one that only this stream reads."""
+
+    def __init__(self, run: StreamRun, slot: AbstractContextManager[object], records: Iterator[Record]) -> None:
+        """`slot` was acquired already and is released after the read.
+
+        So no more partitions are generated than can be read, and those with long slots do not queue behind thousands.
+        """
+        run.announce()
+        self._run = run
+        self._slot = slot
+        self._records = records
+        self.is_over = Event()
+
     @override
-    def should_be_synced(self, record: Record) -> bool:
-        return True
+    def read(self) -> Iterator[Record]:
+        try:
+            with self._slot:
+                yield from self._records
+        except HarvestError as error:
+            if self._run.is_unreported(error):  # else the stream is incomplete already
+                raise
+        finally:
+            self.is_over.set()
+
+    @override
+    def stream_name(self) -> str:
+        return self._run.stream.name
+
+    @override
+    def to_slice(self) -> Mapping[str, Any] | None:
+        return None
+
+    @override
+    def __hash__(self) -> int:
+        return id(self)

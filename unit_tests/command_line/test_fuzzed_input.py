@@ -138,7 +138,6 @@ def test_a_bookmark_is_read_or_its_stream_is_named(text: str) -> None:
     else:
         assert stream.load_state(parsed.state("updated_at")) == parsed
         assert isinstance(parsed.since(timedelta(minutes=5)), str | None)
-        assert isinstance(parsed.children_since(timedelta(minutes=5)), str | None)
 
 
 def test_a_catalog_is_taken_or_one_sentence(harvest: Harvest, config: dict[str, Any], naps: list[float]) -> None:
