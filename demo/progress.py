@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # The line of the log with which the connector ends a stream.
-_ENDED = re.compile(r"(\w+): \d+ rows with (\d+) requests in ")
+_ENDED = re.compile(r"(\w+): rows: \d+, requests: (\d+), ")
 
 
 class ReadProgress:

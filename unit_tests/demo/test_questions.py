@@ -322,7 +322,7 @@ def test_piped_output_has_no_trailing_blanks() -> None:
 
 def test_progress_counts_requests_where_no_rows_came() -> None:
     console = Console(file=io.StringIO(), width=80)
-    ended = {"type": "LOG", "log": {"level": "INFO", "message": "clients: 0 rows with 3 requests in 0.1 s"}}
+    ended = {"type": "LOG", "log": {"level": "INFO", "message": "clients: rows: 0, requests: 3, time: 0.1 s"}}
     status = {"status": "COMPLETE", "stream_descriptor": {"name": "clients"}}
     complete = {"type": "TRACE", "trace": {"type": "STREAM_STATUS", "stream_status": status}}
     for messages in ([ended, complete], [complete, ended]):
