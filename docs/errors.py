@@ -287,7 +287,7 @@ If you look for a symptom instead, see [troubleshooting.md](troubleshooting.md).
   as messages or reports, is given up after three such failures in a row. `check` gives up when nothing was answered for
   12 seconds.
 - **One record does not hide others.** If Harvest cannot show the messages of one invoice, those of all others are read.
-- **Modules.** A 403 or 404 may also mean that expenses, estimates or invoices are switched off in the account. If the
+- **Modules.** A 403 or 404 may also mean that expenses, estimates, invoices or paid time off are switched off. If the
   user is an administrator, the message says so: "…, because the module for invoices is switched off in this account.
   Switch it on in Harvest under Settings, Modules, or deselect the stream."
 - **`check` passes for every role,** and names each stream that cannot be read, with the reason.
