@@ -31,12 +31,13 @@ _OUTPUT = Path(__file__).parent / "output"
 
 _WAITS = (
     "The connector sends at most 100 requests in 15 seconds, which is Harvest's limit, so it waits now and then. "
-    "Reports are read by year here: by month, they would take half an hour, as Harvest allows 100 in 15 minutes."
+    "Reports are read by year here: by month, they would take half an hour, as Harvest allows 100 in 15 minutes. "
+    "A table without requests is made from the list of another table."
 )
 _WAITS_AGAIN = (
-    "Records are read by what changed. Once a day, the connector also reads each list whole, to find what was deleted, "
-    "and asks open invoices and estimates for their messages and payments. That takes most of the requests, and they "
-    "wait for Harvest's limit of 100 in 15 seconds. Reports are read by year here."
+    "This run reads what changed. Once a day, it also reads each list whole, to find what was deleted, and asks for "
+    "the messages and payments of open and recent invoices and estimates. These are most of the requests, and they "
+    "wait for Harvest's limit of 100 in 15 seconds. Reports are read by year."
 )
 
 

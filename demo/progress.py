@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 # The line of the log with which the connector ends a stream.
-_ENDED = re.compile(r"(\w+): \d+ rows with (\d+) requests in ")
+_ENDED = re.compile(r"(\w+): rows: \d+, requests: (\d+), ")
+# The line that comes every 30 seconds from a stream with a request for each invoice or estimate.
+_VISITED = re.compile(r"(\w+): (\d+) of (\d+) parents visited, ")
 
 
 class ReadProgress:
@@ -32,6 +34,7 @@ class ReadProgress:
         self._rows: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._statuses: dict[str, str] = {}
+        self._visiting: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
         columns = (
             SpinnerColumn(),
@@ -62,13 +65,23 @@ class ReadProgress:
             self._trace(message["trace"])
         elif warning := warning_of(message):
             self._console.print(f"[yellow]{escape(warning)}[/]")
-        elif message["type"] == "LOG" and (ended := _ENDED.match(message["log"]["message"])):
+        elif message["type"] == "LOG":
+            self._log(message["log"]["message"])
+
+    def _log(self, line: str) -> None:
+        if ended := _ENDED.match(line):
             self._requests[ended[1]] += int(ended[2])
             self._tell(ended[1])
+        elif visited := _VISITED.match(line):
+            stream, done, total = visited[1], int(visited[2]), int(visited[3])
+            self._visiting.add(stream)
+            self._bars.update(self._task(stream), completed=done, total=total, done=f"{done:,} of {total:,} requests")
 
     def _count(self, stream: str) -> None:
         self._rows[stream] += 1
-        self._bars.update(self._task(stream), completed=self._rows[stream], done=_counted(self._rows[stream], "row"))
+        task = self._task(stream)
+        if stream not in self._visiting:
+            self._bars.update(task, completed=self._rows[stream], done=_counted(self._rows[stream], "row"))
         self._count_all()
 
     def _count_all(self) -> None:

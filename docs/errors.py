@@ -57,10 +57,10 @@ STOPS = "Asks which accounts the credentials reach, and ends the sync at once. A
 NETWORK = "Wait for the next sync. If it fails too, look at the network, and at Harvest's status page."
 NEXT_SYNC = "Wait for the next sync. If it fails too, look at Harvest's status page."
 SHAPE = "Harvest's answer for {name} is not as documented: {reason}. Please report this message."
-PASSING = "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again."
+PASSING = "This is a temporary fault at Harvest or in the network; the next sync tries again."
 UNREACHED = (
-    "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
-    "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page."
+    "The next sync tries again. If it fails too, check that api.harvestapp.com and id.getharvest.com can be reached "
+    "from where the connector runs (DNS, firewall, proxy), and look at Harvest's status page."
 )
 NO_REDIRECT = (
     "Harvest answered {status} ({said}) to the request for {name}. "
@@ -68,7 +68,7 @@ NO_REDIRECT = (
 )
 REPORT = (
     "Harvest answered {status} ({said}) to the request for {name}. "
-    "The connector asked something that Harvest does not take; please report this message."
+    "Harvest rejected the request as invalid, which is a bug of the connector. Please report this message."
 )
 CREDENTIALS = (
     "Harvest answered {status} ({said}) to the request for {name}. "
@@ -104,7 +104,7 @@ REFUSED_RENEWAL = (
 )
 DELETED_MEANWHILE = (
     "Harvest answered {status} ({said}) in the middle of a record's {name}: the record may have been deleted "
-    "meanwhile. The next sync takes it up again."
+    "meanwhile. The next sync tries again."
 )
 COMMANDS = (*ACCOUNTS, *CHECK)
 LISTS = (*READ, *READ_WITH_OAUTH)
@@ -255,7 +255,7 @@ OUTCOMES = (
 
 # The titles of the messages, in the order of the page.
 MESSAGES = {
-    PASSING_FAULT: "A passing fault",
+    PASSING_FAULT: "A temporary fault",
     NO_WHOLE_ANSWER: "No whole answer",
     SHAPE: "Not as documented",
     CREDENTIALS: "Credentials or account",
@@ -287,7 +287,7 @@ If you look for a symptom instead, see [troubleshooting.md](troubleshooting.md).
   as messages or reports, is given up after three such failures in a row. `check` gives up when nothing was answered for
   12 seconds.
 - **One record does not hide others.** If Harvest cannot show the messages of one invoice, those of all others are read.
-- **Modules.** A 403 or 404 may also mean that expenses, estimates or invoices are switched off in the account. If the
+- **Modules.** A 403 or 404 may also mean that expenses, estimates, invoices or paid time off are switched off. If the
   user is an administrator, the message says so: "…, because the module for invoices is switched off in this account.
   Switch it on in Harvest under Settings, Modules, or deselect the stream."
 - **`check` passes for every role,** and names each stream that cannot be read, with the reason.

@@ -23,7 +23,7 @@ CONTAINERS = (
 def main(arguments: list[str] | None = None) -> None:
     """Print a config that reads the account, in one line of JSON, and serve it until the signal to stop."""
     parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__, epilog=CONTAINERS)
-    parser.add_argument("--size", choices=sorted(SIZES), default="s", help="how many rows the account has")
+    parser.add_argument("--size", choices=list(SIZES), default="s", help="how many rows the account has (default: s)")
     parser.add_argument("--seed", type=int, default=0, help="accounts of different seeds differ")
     parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")
     parser.add_argument("--days", type=int, default=0, help="working days since the account was made")

@@ -10,6 +10,7 @@ import yaml
 
 import docs
 import source_harvest
+from docs.elsewhere import AIRBYTE_STREAMS
 from docs.generate import DIAGRAMS, PAGES, PARTS, wanted
 from docs.stitch_columns import COLUMNS
 from emulator import Harvest
@@ -44,6 +45,12 @@ def test_the_diagrams_and_the_dbml_file_have_every_table_and_every_join_once() -
     assert re.findall(r"^Table (\w+) \{$", dbml, re.MULTILINE) == STREAM_NAMES
     references = re.findall(r"^Ref: (\w+)\.(\w+) > (\w+)\.id$", dbml, re.MULTILINE)
     assert sorted((target, table, column) for table, column, target in references) == sorted(joins)
+
+
+def test_the_readme_counts_the_tables_here_and_in_airbytes_own_connector() -> None:
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    [counts] = re.findall(r"^\| tables \| (\d+): .* \| (\d+): .* \|$", readme, re.MULTILINE)
+    assert [int(count) for count in counts] == [len(STREAMS), len(AIRBYTE_STREAMS)]
 
 
 def test_the_diagrams_name_modules_that_there_are() -> None:

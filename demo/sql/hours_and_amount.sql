@@ -4,6 +4,7 @@
 -- Amounts are hours at their rates, in the client's currency. Projects with a fixed fee add hours but no amount, as in
 -- Harvest's own reports. Time entries that were deleted in Harvest are left out.
 WITH present AS (
+    -- in each query, not in a view, so that a query can be copied and run alone
     SELECT *
     FROM time_entries AS entry
     WHERE NOT EXISTS (

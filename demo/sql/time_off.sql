@@ -1,7 +1,7 @@
 -- How much time off has everybody taken this year, and how much is left?
 --
--- Balances as Harvest counted them at the last sync, of people who are active today. Where there is no limit, nothing
--- is left or used up.
+-- Balances as Harvest counted them at the last sync, of people who are active today. Kinds of time off that have no
+-- limit, or of which somebody has no days, are left out.
 SELECT
     person.first_name || ' ' || person.last_name                        AS person,
     policy.name                                                         AS time_off,

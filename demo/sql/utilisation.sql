@@ -4,6 +4,7 @@
 -- Capacity is the weekly hours for each Monday to Friday since the person was added; holidays count as working days.
 -- Time entries that were deleted in Harvest are left out.
 WITH present AS (
+    -- in each query, not in a view, so that a query can be copied and run alone
     SELECT *
     FROM time_entries AS entry
     WHERE NOT EXISTS (

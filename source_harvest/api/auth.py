@@ -105,7 +105,7 @@ class HarvestOAuth(SingleUseRefreshTokenOauth2Authenticator):
         if not _is_token(body.get("access_token")):
             raise HarvestError("Harvest's answer to the refresh token has no access token.", FailureType.system_error)
         if not _is_token(body.get("refresh_token") or body["access_token"]):
-            raise HarvestError("Harvest's answer has a refresh token that is none.", FailureType.system_error)
+            raise HarvestError("Harvest returned a malformed refresh token.", FailureType.system_error)
         add_secrets(*(body.get(name) or "" for name in ("access_token", "refresh_token")))
         return body
 

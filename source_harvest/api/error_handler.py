@@ -74,8 +74,8 @@ class HarvestErrorHandler(ErrorHandler):
             reason = str(response).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
             raise config_error(
                 f"The certificate that was shown for Harvest's {self._place.name} is not trusted on this machine "
-                f"({redacted(reason)}). Where a proxy of yours looks into what is sent, name the file with its "
-                "certificate in the environment variable REQUESTS_CA_BUNDLE."
+                f"({redacted(reason)}). If a proxy decrypts the traffic, name the file with its certificate in the "
+                "environment variable REQUESTS_CA_BUNDLE."
             )
         if not isinstance(response, requests.Response):
             return self._without_answer(response)

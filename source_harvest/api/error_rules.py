@@ -28,16 +28,16 @@ REDIRECTED = (
 )
 REFUSED = Rule(
     FailureType.system_error,
-    "The connector asked something that Harvest does not take; please report this message.",
+    "Harvest rejected the request as invalid, which is a bug of the connector. Please report this message.",
 )
 RETRIED = Rule(
     FailureType.transient_error,
-    "This is a passing fault on Harvest's side or on the way there; the next sync takes it up again.",
+    "This is a temporary fault at Harvest or in the network; the next sync tries again.",
 )
 NOT_ANSWERED = Rule(
     FailureType.transient_error,
-    "This may pass by itself: the next sync asks again. Where it goes on, see that api.harvestapp.com and "
-    "id.getharvest.com can be reached from where the connector runs (DNS, firewall, proxy), and Harvest's status page.",
+    "The next sync tries again. If it fails too, check that api.harvestapp.com and id.getharvest.com can be reached "
+    "from where the connector runs (DNS, firewall, proxy), and look at Harvest's status page.",
 )
 # Raised if no complete response came; other exceptions are about the response.
 UNANSWERED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)

@@ -189,7 +189,7 @@ class ListReader:
         """The error of a list that ends before its last page, as its parent may have been deleted."""
         message = (
             f"Harvest answered {response.status_code} ({quote(response)}) in the middle of a record's "
-            f"{self._list.place.name}: the record may have been deleted meanwhile. The next sync takes it up again."
+            f"{self._list.place.name}: the record may have been deleted meanwhile. The next sync tries again."
         )
         return GoneMidwayError(message, FailureType.transient_error, response.status_code)
 
@@ -205,7 +205,7 @@ class ListReader:
         if counter.has_no_sure_end:
             raise HarvestError(
                 f"Harvest's list of {self._list.place.name} came without links and incomplete: {counter}. The next "
-                "sync reads it again; should it fail too, please report this message.",
+                "sync reads it again. If it fails too, please report this message.",
                 FailureType.transient_error,
             )
         logger.warning("%s: %s", self._list.name, counter)

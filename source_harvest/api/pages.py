@@ -143,7 +143,7 @@ class PageCounter:
         if page.next_url is None:
             return
         if page.next_url in self._addresses:
-            raise ValueError("its pages lead round in a circle")
+            raise ValueError("a page links back to an earlier one")
         self._addresses.add(page.next_url)
         if self._spare_pages > SPARE_PAGES or (announced is None and self._pages >= MOST_PAGES):
             said = "no number was" if announced is None else f"{announced} were"

@@ -140,9 +140,9 @@ class DeletionTracker:
             self._read_on.pop(stream.source, None)
         if unknown:
             logger.warning(
-                "%s: these streams were read without it%s: %s. Of the rows that came so, it does not know those that "
-                "are deleted before it has read their list whole, or visited the record that they belong to. Refresh "
-                "these streams to be rid of such rows.",
+                "%s: these streams were read without it%s: %s. Rows that came then, and are deleted before their list "
+                "is read whole (or their invoice or estimate visited), are not reported. To remove such rows, refresh "
+                "these streams.",
                 self._place.name,
                 f" after {timestamp(last_state.cursor)}" if last_state.cursor else "",
                 ", ".join(stream.name for stream in unknown),

@@ -70,7 +70,7 @@ class StreamProgress:
         if last.cursor and not last.account:  # another connector's state does not give its start date
             self.stream_state = replace(last, start=self.start)
         elif not last.reaches_back_to(self.start):
-            logger.info("%s: the start date moved back from %s, so all is read again", self.stream.name, last.start)
+            logger.info("%s: the start date was %s and is earlier now, so all is read", self.stream.name, last.start)
             self.stream_state = StreamState(account=last.account)
 
     def belongs_to(self, account: str) -> None:
@@ -81,8 +81,8 @@ class StreamProgress:
         if self.stream_state.account not in {None, account}:
             raise config_error(
                 f"The state of {self.stream.name} is of the Harvest account {self.stream_state.account}, and the "
-                f"source now reads {account}: rows of two accounts would stand in one table. Clear the connection's "
-                "data, or give each account a connection of its own."
+                f"source now reads {account}: one table would hold rows of two accounts. Clear the connection's "
+                "data, or make a connection for each account."
             )
         self._account = account
 

@@ -40,8 +40,9 @@ class DeletedRecordsStream(PerUserStream):
     def _admit(self, user: Mapping[str, Any]) -> None:
         if "administrator" not in (user.get("access_roles") or ()):
             raise config_error(
-                "Only an Administrator sees all records. What another user sees no more need not be deleted, so "
-                f"{self.name} is not read for one. Use an Administrator's credentials, or deselect the stream."
+                "Only an Administrator sees all records. A record that another user no longer sees may still exist, so "
+                f"{self.name} is read for Administrators only. Use an Administrator's credentials, or deselect the "
+                "stream."
             )
 
     def track(self, progress: StreamProgress, tracked: list[TrackedStream], user_came: Callable[[], datetime]) -> None:
@@ -68,7 +69,7 @@ class DeletedRecordsStream(PerUserStream):
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         self._admit(self._user)
         if not progress.remembers:
-            logger.warning("%s: nothing to compare with, as it is not read incrementally", self.name)
+            logger.warning("%s finds no deletions if it is not read incrementally", self.name)
         started = time.monotonic()
         self.tracker.wait_for_all(self._client.slots.wait)
         yield {"began": began, "ended": began + timedelta(seconds=time.monotonic() - started)}

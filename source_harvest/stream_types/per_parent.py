@@ -137,8 +137,8 @@ class PerParentStream(HarvestStream):
         if not self._visits.leave(parent_id, MOST_UNREAD):
             raise HarvestError(
                 f"Harvest answered 404 to the requests for {self.name} of more than {MOST_UNREAD} "
-                f"{self.parent.list_name}, which are still there. The next sync asks for them again; should it fail "
-                "too, see Harvest's status page.",
+                f"{self.parent.list_name}, which are still there. The next sync asks for them again. If it fails "
+                "too, look at Harvest's status page.",
                 FailureType.transient_error,
                 status=404,
             )

@@ -142,14 +142,14 @@ class ReportStream(DayStream):
         """Raises a config `HarvestError` if a setting changed so that old and new rows cannot share a table."""
         if (before := self._kept.get("period", str(self._calendar))) != str(self._calendar):
             raise config_error(
-                f"Until now {self.name} was read by {before}, and is now to be read by {self._calendar}. Clear the "
-                "stream's data, so that no day counts twice, or set the report period back."
+                f"The report period of {self.name} changed from {before} to {self._calendar}. Old and new rows "
+                "together would count days twice. Clear the stream's data, or set the report period back."
             )
         if self._kept and (before := self._kept.get("include_fixed_fee")) != self._include_fixed_fee:
             before, now = ("unset" if it is None else str(it).lower() for it in (before, self._include_fixed_fee))
             raise config_error(
-                f"Until now {self.name} was read with include_fixed_fee {before}, and is now to be read with it {now}. "
-                "Clear the stream's data, so that no row counts as it did, or set it back."
+                f"include_fixed_fee changed from {before} to {now}. Rows of {self.name} that are loaded were read with "
+                f"{before}. Clear the stream's data, or set include_fixed_fee back."
             )
 
     def _to_read(self, progress: StreamProgress, began: datetime) -> Iterator[Period]:

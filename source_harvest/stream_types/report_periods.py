@@ -74,5 +74,5 @@ def _zone(name: str | None) -> ZoneInfo | timezone:
     try:
         return ZoneInfo(names.get(name, name))
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        logger.warning("The user's time zone %r is unknown: days begin and end as in UTC", name)
+        logger.warning("The user's time zone %r is unknown, so days are those of UTC", name)
         return timezone.utc

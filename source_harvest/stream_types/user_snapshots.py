@@ -132,6 +132,6 @@ class UserSnapshots(PerUserStream):
                 text = message.format(name=place.name, readable_by=place.readable_by)
                 raise HarvestError(text, FailureType.config_error, status, said)
         logger.warning(
-            "%s: Harvest refused those of %d of %d users, who are left out (the first: user %d, status %d)",
+            "%s: Harvest refused to answer for %d of %d users, who are left out (the first: user %d, status %d)",
             *(self.name, len(self._refused), len(self._ids), user_id, status),
         )

@@ -83,4 +83,4 @@ class VisitProgress:
         self._logged = now
         done, total = len(self._done), len(self._ids)
         minutes = (now - self._began) / done * (total - done) / 60
-        logger.info("%s: %d of %d parents visited, about %.0f minutes left", self._name, done, total, minutes)
+        logger.info("%s: %d of %d parents visited, minutes left: about %.0f", self._name, done, total, minutes)

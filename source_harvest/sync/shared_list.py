@@ -227,7 +227,7 @@ class SharedList:
                 run.progress.expect(page.entries)
             if page.sent and run.progress.stream_state.latest > page.sent + self._tolerance:
                 logger.warning(
-                    "The state of %s is from the future (Harvest's clock says %s): reading all of the stream again",
+                    "The state of %s is from the future (Harvest's clock says %s), so all of it is read again",
                     run.stream.name,
                     timestamp(page.sent),
                 )

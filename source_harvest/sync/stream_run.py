@@ -160,7 +160,7 @@ class StreamRun(FinalStateCursor):
         self.stream.odd_rows.warn()
         seconds = time.monotonic() - self._began
         requests = sum(reader.requests for reader in self.list_readers)
-        logger.info("%s: %d rows with %d requests in %.1f s", self.stream.name, self._rows, requests, seconds)
+        logger.info("%s: rows: %d, requests: %d, time: %.1f s", self.stream.name, self._rows, requests, seconds)
 
 
 class SlotPartition(Partition):

@@ -42,7 +42,7 @@ def test_pages_that_lead_round_in_a_circle_are_an_error(harvest: Harvest, config
     body = {"clients": [], "links": {"next": f"{config['api_url']}/clients?page=2"}}
     harvest.faults.add(path="/clients$", status=200, body=json.dumps(body), times=5)
     result = sync(config, ["clients"])
-    assert "its pages lead round in a circle" in result.errors["clients"][1]
+    assert "a page links back to an earlier one" in result.errors["clients"][1]
     assert result.states == {}
 
 

@@ -142,7 +142,7 @@ def test_a_list_that_fails_while_it_is_probed_does_not_fail_the_check(
     harvest.faults.add(path="/tasks$", status=503, times=None)
     unreadable = told_unreadable(caplog, config)
     assert set(unreadable) == {"tasks"}
-    assert "the next sync takes it up again" in unreadable["tasks"]
+    assert "the next sync tries again" in unreadable["tasks"]
     assert len(naps) == 5
 
 

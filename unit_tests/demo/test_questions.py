@@ -322,7 +322,7 @@ def test_piped_output_has_no_trailing_blanks() -> None:
 
 def test_progress_counts_requests_where_no_rows_came() -> None:
     console = Console(file=io.StringIO(), width=80)
-    ended = {"type": "LOG", "log": {"level": "INFO", "message": "clients: 0 rows with 3 requests in 0.1 s"}}
+    ended = {"type": "LOG", "log": {"level": "INFO", "message": "clients: rows: 0, requests: 3, time: 0.1 s"}}
     status = {"status": "COMPLETE", "stream_descriptor": {"name": "clients"}}
     complete = {"type": "TRACE", "trace": {"type": "STREAM_STATUS", "stream_status": status}}
     for messages in ([ended, complete], [complete, ended]):
@@ -331,6 +331,15 @@ def test_progress_counts_requests_where_no_rows_came() -> None:
                 progress.show(message)
         assert progress.requests == 3
     assert [line.split() for line in shown(console)] == [["clients", "0", "rows", "3", "requests"]] * 2
+
+
+def test_a_stream_with_a_request_for_each_invoice_shows_its_requests_while_it_runs() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    said = "invoice_messages: 1200 of 3000 parents visited, minutes left: about 5"
+    with ReadProgress(console, 1) as progress:
+        progress.show({"type": "LOG", "log": {"level": "INFO", "message": said}})
+        progress.show({"type": "RECORD", "record": {"stream": "invoice_messages"}})
+    assert "1,200 of 3,000 requests" in "\n".join(shown(console))
 
 
 def test_the_chart_can_be_read_in_eighty_columns_without_colour(console: Console) -> None:

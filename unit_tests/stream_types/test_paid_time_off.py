@@ -159,7 +159,7 @@ def test_balances_of_users_who_may_not_be_asked_about_are_left_out_with_one_line
     assert (result.statuses, len(users)) == ({"pto_balances": "COMPLETE"}, len(harvest.listed("users")) - 2)
     lines = [line for line in caplog.messages if "refused" in line]
     assert [line.partition(" (the first")[0] for line in lines] == [
-        "pto_balances: Harvest refused those of 2 of 6 users, who are left out"
+        "pto_balances: Harvest refused to answer for 2 of 6 users, who are left out"
     ]
     expected = [row for row in tables(harvest)["pto_balances"] if row["user_id"] in users]
     assert by_key(result.records("pto_balances")) == by_key(expected)

@@ -26,8 +26,7 @@ def test_a_changed_count_of_fixed_fees_is_an_error_where_there_may_be_any(
     for name in ("time_projects", "uninvoiced"):
         failure, message = result.errors[name]
         assert failure == "config_error"
-        said = f"{name} was read with include_fixed_fee {words[before]}, and is now to be read with it {words[now]}."
-        assert said in message
+        assert f"include_fixed_fee changed from {words[before]} to {words[now]}. Rows of {name} that" in message
         assert name not in result.counts | result.states
     expected = reports(harvest, since=date(2025, 1, 1), include_fixed_fee=now)
     cleared = sync({**config, "include_fixed_fee": now}, names)
@@ -44,7 +43,7 @@ def test_a_changed_kind_of_period_is_an_error_that_names_both(
     result = sync({**config, "report_period": kind}, ["time_tasks", "project_budget"], state)
     failure, message = result.errors["time_tasks"]
     assert failure == "config_error"
-    assert f"Until now time_tasks was read by month, and is now to be read by {rest}. Clear" in message
+    assert f"The report period of time_tasks changed from month to {rest}. " in message
     assert result.statuses == {"time_tasks": "INCOMPLETE", "project_budget": "COMPLETE"}
     assert "time_tasks" not in result.counts
     assert "time_tasks" not in result.states
@@ -56,7 +55,7 @@ def test_a_company_that_begins_its_weeks_on_another_day_is_an_error(harvest: Har
     state = sync(config, ["time_tasks"]).state
     harvest.week_start_day = "Sunday"
     kind, message = sync(config, ["time_tasks"], state).errors["time_tasks"]
-    assert (kind, "by week from Monday, and is now to be read by week from Sunday" in message) == ("config_error", True)
+    assert (kind, "changed from week from Monday to week from Sunday" in message) == ("config_error", True)
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_a_summary_counts_the_requests_for_lists_that_are_no_stream_of_the_sync(
 ) -> None:
     caplog.set_level(logging.INFO)
     sync(config, ["user_projects"])
-    assert f"user_projects: {len(harvest.listed('user_assignments'))} rows with 3 requests" in caplog.text
+    assert f"user_projects: rows: {len(harvest.listed('user_assignments'))}, requests: 3, " in caplog.text
 
 
 @pytest.mark.slow
