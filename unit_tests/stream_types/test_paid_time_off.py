@@ -148,6 +148,28 @@ def test_what_is_deleted_of_paid_time_off_is_told(harvest: Harvest, config: dict
     assert story.verdicts == dict.fromkeys(gone, True)
 
 
+def test_what_moves_to_another_request_or_year_is_deleted_only_when_it_is_gone(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    story, names = Story(config), ["pto_requests", "pto_request_days", "pto_allocations", DELETED]
+    story.sync(names)
+    harvest.clock.advance(days=1)
+    before, after = [row for row in harvest.listed("pto_requests") if len(row["request_days"]) > 1][:2]
+    day, *rest = before["request_days"]
+    days, allocation = after["request_days"], harvest.listed("pto_allocations")[0]
+    harvest.update("pto_requests", before["id"], request_days=rest)
+    harvest.update("pto_requests", after["id"], request_days=[*days, day])
+    harvest.update("pto_allocations", allocation["id"], year=allocation["year"] - 1)
+    story.sync(names)
+    assert story.verdicts == {}
+    harvest.clock.advance(minutes=1)
+    harvest.update("pto_requests", after["id"], request_days=days)
+    harvest.delete("pto_allocations", allocation["id"])
+    story.sync(names)
+    gone = {("pto_request_days", day["id"]), ("pto_allocations", allocation["id"])}
+    assert story.verdicts == dict.fromkeys(gone, True)
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_balances_of_users_who_may_not_be_asked_about_are_left_out_with_one_line(
     status: int, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture
