@@ -43,6 +43,7 @@ class _PagedList(Protocol):
     """What a `ListReader` needs to know about a list; `HarvestStream` documents it."""
 
     identified_by: ClassVar[tuple[str, ...]]
+    may_have_smaller_pages: ClassVar[bool]
     identity: Callable[[Row], Hashable]
     """Tells the list's rows apart."""
 
@@ -181,8 +182,8 @@ class ListReader:
             with self._account.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)[1]
         except TriesUsedUpError as error:
-            is_top_level = self._list.list_key is not None and "/" not in self._list.first_path(stream_slice)
-            may_shrink = is_top_level and error.failure_type is FailureType.transient_error
+            has_pages = self._list.list_key is not None and self._list.may_have_smaller_pages
+            may_shrink = has_pages and error.failure_type is FailureType.transient_error
             if not (may_shrink and self._client.is_answered() and self._page_size.was_too_much(size, filters, before)):
                 raise
             logger.warning(
