@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import requests
@@ -143,10 +143,8 @@ class UserSnapshots(PerUserStream):
         )
 
 
-def _number(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    number = float(value)
-    if not math.isfinite(number):
+def _number(value: Any) -> float | None:
+    number = float(value) if isinstance(value, str) else value
+    if number is not None and (type(number) not in {int, float} or not math.isfinite(number)):
         raise ValueError(f"{value!r} is no number")
     return number

@@ -205,11 +205,11 @@ def test_a_balance_of_another_user_is_an_error(harvest: Harvest, config: dict[st
     assert "it was to be about the user" in error_of(sync(config, ["pto_balances"]), "pto_balances")
 
 
-@pytest.mark.parametrize("text", ["many", "nan", "1e999", ""])
+@pytest.mark.parametrize("value", ["many", "nan", "1e999", "", True, [1], {"days": 1}], ids=str)
 def test_a_number_that_is_none_fails_the_stream_and_no_other_row(
-    text: str, harvest: Harvest, config: dict[str, Any]
+    value: Any, harvest: Harvest, config: dict[str, Any]
 ) -> None:
-    balances = [{"pto_type": {"id": id_}, "year": 2026, "used_days": days} for id_, days in ((1, text), (2, "2.5"))]
+    balances = [{"pto_type": {"id": id_}, "year": 2026, "used_days": days} for id_, days in ((1, value), (2, "2.5"))]
     first = min(row["id"] for row in harvest.listed("users"))
     body = {
         "user": {"id": first, "name": ""},
