@@ -96,9 +96,9 @@ class ListReader:
     def probe(self, place: Place, stream_slice: Slice) -> None:
         """Requests a single row, to check that the list can be read. Errors name `place`. Raises `HarvestError`."""
         with self._account.explained(place):
-            query = "?per_page=1" if self._list.list_key else ""
-            url = f"{self._api_url}/{self._list.first_path(stream_slice)}{query}"
-            self._client.get_once(url, place, self.read_page)
+            path = self._list.first_path(stream_slice)
+            query = f"{'&' if '?' in path else '?'}per_page=1" if self._list.list_key else ""
+            self._client.get_once(f"{self._api_url}/{path}{query}", place, self.read_page)
 
     def complete_pages(
         self, stream_slice: Slice, in_doubt: Callable[[], None], again: Callable[[], None] = lambda: None

@@ -1,15 +1,15 @@
 """Lists that Harvest gives for one year at a time."""
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from threading import Event
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
-from source_harvest.api.list_reader import Slice, Token
+from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import timestamp
 from source_harvest.state.deletion_tracker import DeletionTracker, TrackedStream
@@ -35,6 +35,8 @@ class YearlyStream(HarvestStream):
         super().__init__(account)
         self._start = self._client.settings.start
         self._first_year: int | None = self._start.year if self._start else None
+        # With a start date no row of the other list matters, so only the newest are requested.
+        self._list_since = timestamp(datetime.now(timezone.utc)) if self._start else None
         self._tracker: DeletionTracker | None = None
 
     @classmethod
@@ -49,7 +51,7 @@ class YearlyStream(HarvestStream):
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:
-        return timestamp(self._start) if self._start else None
+        return self._list_since
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
@@ -73,11 +75,12 @@ class YearlyStream(HarvestStream):
             yield {"year": year}
 
     @override
-    def request_params(
-        self, stream_state: object, stream_slice: Slice | None = None, next_page_token: Token = None
-    ) -> MutableMapping[str, Any]:
-        params = super().request_params(stream_state, stream_slice, next_page_token)
-        return {**params, "year": (stream_slice or {})["year"]} if params else params
+    def probe(self) -> None:
+        self.list_reader.probe(self.place, {"year": datetime.now(timezone.utc).year})
+
+    @override
+    def first_path(self, stream_slice: Slice) -> str:
+        return f"{super().first_path(stream_slice)}?year={stream_slice['year']}"
 
     @override
     def read_partition(self, stream_slice: Slice) -> Iterator[Row]:

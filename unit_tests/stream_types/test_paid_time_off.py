@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from emulator import Harvest
 from source_harvest.source import SourceHarvest
 from testing.accounts import move_to, requests_to
+from testing.comparisons import held
 from testing.deletion_syncs import Story
 from testing.expected_tables import identity, tables
 from testing.in_process import Sync, sync
@@ -119,6 +121,24 @@ def test_allocations_are_read_from_the_year_of_the_first_request_on(harvest: Har
     for row in harvest.listed("pto_requests"):
         harvest.delete("pto_requests", row["id"])
     assert years() == ["2026", "2027"]
+
+
+def test_allocations_since_a_start_date_need_no_old_requests(harvest: Harvest, config: dict[str, Any]) -> None:
+    config, names = {**config, "replication_start_date": "2024-01-01"}, ["pto_requests", "pto_allocations"]
+    harvest.page_size_cap = 5
+    first = sync(config, names)
+    harvest.requests.clear()
+    harvest.clock.advance(days=1)
+    second = sync(config, names, first.state)
+    assert len(requests_to(harvest, "/v2/pto/requests")) == 1
+    assert held("pto_allocations", second) == held("pto_allocations", first)
+
+
+def test_check_asks_for_a_year_as_a_sync_does(harvest: Harvest, config: dict[str, Any]) -> None:
+    SourceHarvest().check(logging.getLogger("airbyte"), config)
+    year = str(datetime.now(timezone.utc).year)
+    [allocations], [balances] = (requests_to(harvest, f"/v2/pto/{name}") for name in ("allocations", "balances"))
+    assert (allocations, balances["year"]) == ({"year": year, "per_page": "1"}, year)
 
 
 def test_allocations_come_once_though_harvest_ignores_the_year(harvest: Harvest, config: dict[str, Any]) -> None:
