@@ -214,10 +214,10 @@ class ListReader:
 
 
 def _check_end(place: Place, counter: PageCounter | None) -> None:
-    """Raises `HarvestError` if a list has fewer entries than announced, and no links that say where it ends."""
+    """Raises `HarvestError` if it cannot be told whether a list came to its end."""
     if counter and counter.has_no_sure_end:
         raise HarvestError(
-            f"Harvest's list of {place.name} came without links and incomplete: {counter}. The next sync reads it "
-            "again; should it fail too, please report this message.",
+            f"Harvest's list of {place.name} has no certain end: {counter}. The next sync reads it again; should it "
+            "fail too, please report this message.",
             FailureType.transient_error,
         )

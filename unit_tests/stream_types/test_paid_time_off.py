@@ -34,12 +34,29 @@ def by_key(balances: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, An
     return {identity("pto_balances", row): row for row in balances}
 
 
-def test_a_list_without_links_that_ends_early_is_incomplete(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("envelope", [{"next_page": None}, {"links": {"next": None}}], ids=["number", "links"])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_list_that_has_other_than_its_total_is_incomplete(
+    more: int, envelope: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
     rows = harvest.listed("pto_types")
-    answer(harvest, "/pto/types", pto_types=rows, next_page=None, total_entries=len(rows) + 1)
+    answer(harvest, "/pto/types", pto_types=rows, total_entries=len(rows) + more, **envelope)
     message = error_of(sync(config, ["pto_types"]), "pto_types")
     assert f"{len(rows)} entries were found" in message
     assert len(requests_to(harvest, "/v2/pto/types")) == 2  # the second time it is the same
+
+
+@pytest.mark.parametrize("links", [{"links": {"next": None}}, {"links": None}, {"links": {}}, {}], ids=str)
+def test_a_next_page_is_read_though_only_its_number_is_named(
+    links: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
+    first, *others = rows = harvest.listed("pto_types")
+    answer(harvest, "/pto/types", 1, pto_types=[first], next_page=2, total_entries=len(rows), **links)
+    answer(harvest, "/pto/types", pto_types=others, next_page=None, total_entries=len(rows), **links)
+    result = sync(config, ["pto_types"])
+    assert result.statuses == {"pto_types": "COMPLETE"}
+    assert [row["id"] for row in result.records("pto_types")] == [row["id"] for row in rows]
+    assert [query.get("page") for query in requests_to(harvest, "/v2/pto/types")] == [None, "2"]
 
 
 def test_a_list_without_links_may_shrink_while_it_is_read(harvest: Harvest, config: dict[str, Any]) -> None:
