@@ -5,6 +5,7 @@ See B150 to B152 of docs/harvest-behaviour.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -23,19 +24,22 @@ def page_in_either(
 ) -> Page:
     """The page in a successful response. If the answer has no list `list_key`, its only list is taken.
 
+    The list has ended if no next page is named, and as many rows came as its total says.
+
     An identifying field such as `user_id` may also stand in an object of the row, as `user.id`. `may_be_bare`: the list
     may come without an envelope. Raises `ValueError` if the response is no such page, or the end cannot be told.
     """
     body = object_of(response)
     key = list_key if list_key in body else _only_list(body, list_key)
     rows = checked_rows(with_ids(body[key], identified_by), key, identified_by)
-    if "links" in body:
-        return Page.of(response, key, identified_by)
+    links = body.get("links")
+    if isinstance(links, dict) and (links.get("next") or ("next" in links and body.get("next_page") is None)):
+        return replace(Page.of(response, key, identified_by), needs_total=True)
     if "next_page" in body:
         return _numbered(response, body, rows)
-    if may_be_bare and len(rows) < SMALLEST_PAGE and (rows or key == list_key):
-        return Page.sent_in(response, rows, body.get("total_entries"), None, is_linked=False)
-    raise ValueError('it has neither "links" nor "next_page", so the end of the list cannot be told')
+    if may_be_bare and "links" not in body and len(rows) < SMALLEST_PAGE and (rows or key == list_key):
+        return Page.sent_in(response, rows, body.get("total_entries"), None, needs_total=True)
+    raise ValueError('it has neither a link "next" nor "next_page", so the end of the list cannot be told')
 
 
 def _only_list(body: dict[str, Any], list_key: str) -> str:
@@ -59,11 +63,11 @@ def _numbered(response: requests.Response, body: dict[str, Any], rows: list[Row]
     """A page that gives the number of the next one."""
     number, entries = body["next_page"], body.get("total_entries")
     if number is None and entries is None:
-        raise ValueError('it has neither "links" nor "total_entries", so the end of the list cannot be told')
+        raise ValueError('it names neither a next page nor "total_entries", so the end of the list cannot be told')
     if number is not None and type(number) is not int:
         raise ValueError('its "next_page" is no whole number')
     next_url = None if number is None else _with_page(str(response.request.url), number)
-    return Page.sent_in(response, rows, entries, next_url, is_linked=False)
+    return Page.sent_in(response, rows, entries, next_url, needs_total=True)
 
 
 def _with_page(url: str, number: int) -> str:

@@ -28,7 +28,7 @@ logger = logging.getLogger("airbyte")
 TRIES_OF_SMALLER = 2
 
 # The keys of a slice that are query filters.
-FILTERS = ("updated_since", "from", "to", "include_fixed_fee", "is_running", "year")
+FILTERS = ("updated_since", "from", "to", "include_fixed_fee", "is_running")
 
 # The most readings of a list that changes while it is read.
 READINGS = 3
@@ -47,6 +47,7 @@ class _PagedList(Protocol):
     """What a `ListReader` needs to know about a list; `HarvestStream` documents it."""
 
     identified_by: ClassVar[tuple[str, ...]]
+    may_have_smaller_pages: ClassVar[bool]
     identity: Callable[[Row], Hashable]
     """Tells the list's rows apart."""
 
@@ -88,9 +89,9 @@ class ListReader:
     def probe(self, place: Place, stream_slice: Slice) -> None:
         """Requests a single row, to check that the list can be read. Errors name `place`. Raises `HarvestError`."""
         with self._account.explained(place):
-            query = "?per_page=1" if self._list.list_key else ""
-            url = f"{self._api_url}/{self._list.first_path(stream_slice)}{query}"
-            self._client.get_once(url, place, self.read_page)
+            path = self._list.first_path(stream_slice)
+            query = f"{'&' if '?' in path else '?'}per_page=1" if self._list.list_key else ""
+            self._client.get_once(f"{self._api_url}/{path}{query}", place, self.read_page)
 
     def complete_pages(
         self, stream_slice: Slice, in_doubt: Callable[[], None], again: Callable[[], None] = lambda: None
@@ -165,8 +166,8 @@ class ListReader:
             with self._account.explained(self._list.place):
                 return client.send_request("GET", url, REQUEST_KWARGS, params=params, dedupe_query_params=True)[1]
         except TriesUsedUpError as error:
-            is_top_level = self._list.list_key is not None and "/" not in path
-            may_shrink = is_top_level and error.failure_type is FailureType.transient_error
+            has_pages = self._list.list_key is not None and self._list.may_have_smaller_pages
+            may_shrink = has_pages and error.failure_type is FailureType.transient_error
             if not (may_shrink and self._client.is_answered() and self.page_size.was_too_much(size, filters, before)):
                 raise
             logger.warning(
@@ -196,7 +197,7 @@ class ListReader:
     def _tell_incomplete(self, counter: PageCounter, in_doubt: Callable[[], None]) -> None:
         """Calls `in_doubt` if rows may be missing after the last reading.
 
-        Raises `HarvestError` if some are, and no links say where the list ends.
+        Raises `HarvestError` if it cannot be told whether the list came to its end.
         """
         if not counter.is_certain:
             in_doubt()
@@ -204,8 +205,8 @@ class ListReader:
             return
         if counter.has_no_sure_end:
             raise HarvestError(
-                f"Harvest's list of {self._list.place.name} came without links and incomplete: {counter}. The next "
-                "sync reads it again. If it fails too, please report this message.",
+                f"Harvest's list of {self._list.place.name} has no certain end: {counter}. The next sync reads it "
+                "again. If it fails too, please report this message.",
                 FailureType.transient_error,
             )
         logger.warning("%s: %s", self._list.name, counter)

@@ -35,8 +35,8 @@ class Page:
     """As `sent_at`."""
     moment: datetime
     """When Harvest began to work on it: `sent` or else the local clock, less the seconds that the response took."""
-    is_linked: bool = True
-    """Whether it has links, which say for certain whether there is a next page."""
+    needs_total: bool = False
+    """Whether the list has certainly ended only if as many rows came as its total says."""
 
     @classmethod
     def of(cls, response: requests.Response, list_key: str | None, identified_by: tuple[str, ...] = ("id",)) -> Page:
@@ -55,7 +55,13 @@ class Page:
 
     @classmethod
     def sent_in(
-        cls, response: requests.Response, rows: list[Row], entries: Any, next_url: str | None, *, is_linked: bool = True
+        cls,
+        response: requests.Response,
+        rows: list[Row],
+        entries: Any,
+        next_url: str | None,
+        *,
+        needs_total: bool = False,
     ) -> Page:
         """A page of these rows, with the times of its response. Raises `ValueError` if the total is no number."""
         if not isinstance(entries, int | None):
@@ -68,7 +74,7 @@ class Page:
             next_url=next_url,
             sent=sent,
             moment=moment - timedelta(seconds=int(response.elapsed.total_seconds())),
-            is_linked=is_linked,
+            needs_total=needs_total,
         )
 
 
@@ -113,13 +119,13 @@ class PageCounter:
         self._addresses: set[str] = set()
         self._has_newcomers = False
         self._has_others = before is None
-        self._is_linked = True
+        self._needs_total = False
 
     def add(self, page: Page) -> None:
         """Counts the next page. Raises `ValueError` if the pages do not end."""
         self._pages += 1
         self.entries += len(page.rows)
-        self._is_linked &= page.is_linked
+        self._needs_total |= page.needs_total
         ids = [hash(self._identity(row)) for row in page.rows]
         if self._began_at is None:
             self._began_at = timestamp(page.moment)
@@ -168,8 +174,8 @@ class PageCounter:
 
     @property
     def has_no_sure_end(self) -> bool:
-        """Whether entries are missing and no link said that the last page is the last."""
-        return not self._is_linked and len(self.ids) < max(self._totals, default=0)
+        """Whether the total must be reached, and other than so many entries came."""
+        return self._needs_total and bool(self._totals) and len(self.ids) != max(self._totals)
 
     @property
     def is_settled(self) -> bool:

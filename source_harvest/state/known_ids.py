@@ -81,11 +81,13 @@ class KnownIds:
         """
         left: IdsByParent = {} if parents is None else {group: set() for group in self.by_parent.keys() - parents}
         left |= self.current
-        gone = {id_ for group, ids in left.items() for id_ in self.by_parent.get(group, set()) - ids}
+        missing = {id_ for group, ids in left.items() for id_ in self.by_parent.get(group, set()) - ids}
+        known = self.by_parent.items()
+        moved = {id_ for group, ids in known for id_ in missing & ids & left.get(group, ids)}  # to another parent
+        gone = missing - moved
         back = {id_ for ids in self.by_parent.values() for id_ in ids & self._gone} - gone
         self._gone = (self._gone | gone) - back
-        if gone or len(self._packed) > 1:
-            known = self.by_parent.items()
+        if missing or len(self._packed) > 1:
             self.by_parent = {group: found for group, ids in known if (found := ids & left.get(group, ids))}
             self._packed, self.new = [], self.by_parent
         return gone, back

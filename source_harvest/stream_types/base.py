@@ -63,6 +63,8 @@ class HarvestStream(ColumnFacts, HttpStream):
     """Whether a user who may not read one of its partitions may read none."""
     waits_long: ClassVar[bool] = False
     """Whether a partition may wait for minutes; it then takes a separate request slot, so that others need not wait."""
+    may_have_smaller_pages: ClassVar[bool] = True
+    """Whether its list is read again with smaller pages if Harvest fails on a large one."""
     takes_at_once: ClassVar[bool] = True
     """Whether rows of its lists yield records as they are read."""
     needs_whole_lists: bool = False

@@ -104,11 +104,9 @@ class RecordBuilder:
         return time
 
 
-def _number(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    number = float(value)
-    if not math.isfinite(number):
+def _number(value: Any) -> float | None:
+    number = float(value) if isinstance(value, str) else value
+    if number is not None and (type(number) not in {int, float} or not math.isfinite(number)):
         raise ValueError(f"{value!r} is no number")
     return number
 

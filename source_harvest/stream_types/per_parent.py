@@ -38,6 +38,7 @@ class PerParentStream(HarvestStream):
     """A child list of each parent row. Each sync reads all child lists."""
 
     takes_at_once = False
+    may_have_smaller_pages = False  # these lists are short
     readable_by = ""  # whoever may read the parents
     parent: ClassVar[type[HarvestStream]]
     parent_key: ClassVar[str]

@@ -60,6 +60,7 @@ class DayStream(PerUserStream):
     """A report of Harvest's, as of the current day in the user's time zone: its rows get that day, `snapshot_date`."""
 
     waits_long = True
+    may_have_smaller_pages = False  # Harvest allows few requests for reports
     list_key = "results"
     open_like: ClassVar[type[HarvestStream]]
     """A list of the same module that the same users may read."""

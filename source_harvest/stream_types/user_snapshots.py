@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from threading import Lock
 from typing import ClassVar
-from urllib.parse import urlencode
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -69,7 +68,8 @@ class UserSnapshots(PerUserStream):
 
     @override
     def probe(self) -> None:
-        self.list_reader.probe(super().place, {"user_id": self._account.user(self.place)["id"]})
+        user_id, year = self._account.user(self.place)["id"], datetime.now(timezone.utc).year
+        self.list_reader.probe(super().place, {"user_id": user_id, "year": year})
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
@@ -86,8 +86,7 @@ class UserSnapshots(PerUserStream):
 
     @override
     def first_path(self, stream_slice: Slice) -> str:
-        query = {name: stream_slice[name] for name in ("user_id", "year") if name in stream_slice}
-        return f"{self.resource}?{urlencode(query)}"
+        return f"{self.resource}?user_id={stream_slice['user_id']}&year={stream_slice['year']}"
 
     @override
     def page_of(self, response: requests.Response) -> Page:

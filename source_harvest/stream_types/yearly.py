@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from threading import Event
 from typing import ClassVar
 
@@ -34,6 +34,8 @@ class YearlyStream(HarvestStream):
         super().__init__(account)
         self._start = self._client.settings.start
         self._first_year: int | None = self._start.year if self._start else None
+        # With a start date no row of the other list matters, so only the newest are requested.
+        self._list_since = timestamp(datetime.now(timezone.utc)) if self._start else None
 
     @classmethod
     @override
@@ -47,7 +49,7 @@ class YearlyStream(HarvestStream):
 
     @override
     def list_since(self, progress: StreamProgress) -> str | None:
-        return timestamp(self._start) if self._start else None
+        return self._list_since
 
     @override
     def records_from(self, source: type[HarvestStream], rows: list[Row], progress: StreamProgress) -> Iterable[Row]:
@@ -68,6 +70,14 @@ class YearlyStream(HarvestStream):
         first = max(self._first_year or this_year, earliest or this_year)
         for year in range(min(first, this_year), this_year + 2):
             yield {"year": year}
+
+    @override
+    def probe(self) -> None:
+        self.list_reader.probe(self.place, {"year": datetime.now(timezone.utc).year})
+
+    @override
+    def first_path(self, stream_slice: Slice) -> str:
+        return f"{super().first_path(stream_slice)}?year={stream_slice['year']}"
 
     @override
     def read_partition(self, stream_slice: Slice, progress: StreamProgress) -> Iterator[Row]:

@@ -67,7 +67,8 @@ class SharedList:
 
     def holds_all_of(self, run: StreamRun) -> bool:
         """Whether it is read in this sync alone, and with all rows that the run's stream holds."""
-        return not self._is_resumed and (self.is_whole or run.progress.is_first_read)
+        held_from = run.progress.complete_from
+        return not self._is_resumed and (self._since is None or (held_from is not None and self._since <= held_from))
 
     def claim(self) -> bool:
         """True for the first caller, who must read the list; the others wait."""

@@ -97,6 +97,20 @@ def test_a_list_whose_pages_are_too_much_is_read_with_smaller_ones(
     assert naps == [1, 2, 4, 8, 16] + [1] * (len(sizes) - 2)
 
 
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [("pto_requests", "/pto/requests"), ("pto_types", "/pto/types"), ("pto_allocations", "/pto/allocations")],
+)
+def test_so_is_a_list_of_which_the_path_has_two_parts(
+    stream: str, path: str, harvest: Harvest, config: dict[str, Any], naps: list[float]
+) -> None:
+    harvest.faults.add(path=f"{path}$", larger_than=4, status=502, times=None)
+    result = sync({**config, "num_workers": 1}, [stream])
+    assert result.statuses == {stream: "COMPLETE"}
+    assert ids(result, stream) == listed(harvest, stream)
+    assert asked(harvest, path) == ["8", "4"]
+
+
 @pytest.mark.usefixtures("naps", "short_hangs")
 def test_pages_that_are_not_answered_in_time_are_too_much(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.faults.add(path="/task_assignments$", larger_than=4, kind="hang", times=None)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from emulator import Harvest
 from source_harvest.source import SourceHarvest
 from testing.accounts import move_to, requests_to
+from testing.comparisons import held
 from testing.deletion_syncs import Story
 from testing.expected_tables import identity, tables
 from testing.in_process import Sync, sync
@@ -32,12 +34,29 @@ def by_key(balances: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, An
     return {identity("pto_balances", row): row for row in balances}
 
 
-def test_a_list_without_links_that_ends_early_is_incomplete(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("envelope", [{"next_page": None}, {"links": {"next": None}}], ids=["number", "links"])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_list_that_has_other_than_its_total_is_incomplete(
+    more: int, envelope: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
     rows = harvest.listed("pto_types")
-    answer(harvest, "/pto/types", pto_types=rows, next_page=None, total_entries=len(rows) + 1)
+    answer(harvest, "/pto/types", pto_types=rows, total_entries=len(rows) + more, **envelope)
     message = error_of(sync(config, ["pto_types"]), "pto_types")
     assert f"{len(rows)} entries were found" in message
     assert len(requests_to(harvest, "/v2/pto/types")) == 2  # the second time it is the same
+
+
+@pytest.mark.parametrize("links", [{"links": {"next": None}}, {"links": None}, {"links": {}}, {}], ids=str)
+def test_a_next_page_is_read_though_only_its_number_is_named(
+    links: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
+    first, *others = rows = harvest.listed("pto_types")
+    answer(harvest, "/pto/types", 1, pto_types=[first], next_page=2, total_entries=len(rows), **links)
+    answer(harvest, "/pto/types", pto_types=others, next_page=None, total_entries=len(rows), **links)
+    result = sync(config, ["pto_types"])
+    assert result.statuses == {"pto_types": "COMPLETE"}
+    assert [row["id"] for row in result.records("pto_types")] == [row["id"] for row in rows]
+    assert [query.get("page") for query in requests_to(harvest, "/v2/pto/types")] == [None, "2"]
 
 
 def test_a_list_without_links_may_shrink_while_it_is_read(harvest: Harvest, config: dict[str, Any]) -> None:
@@ -121,6 +140,24 @@ def test_allocations_are_read_from_the_year_of_the_first_request_on(harvest: Har
     assert years() == ["2026", "2027"]
 
 
+def test_allocations_since_a_start_date_need_no_old_requests(harvest: Harvest, config: dict[str, Any]) -> None:
+    config, names = {**config, "replication_start_date": "2024-01-01"}, ["pto_requests", "pto_allocations"]
+    harvest.page_size_cap = 5
+    first = sync(config, names)
+    harvest.requests.clear()
+    harvest.clock.advance(days=1)
+    second = sync(config, names, first.state)
+    assert len(requests_to(harvest, "/v2/pto/requests")) == 1
+    assert held("pto_allocations", second) == held("pto_allocations", first)
+
+
+def test_check_asks_for_a_year_as_a_sync_does(harvest: Harvest, config: dict[str, Any]) -> None:
+    SourceHarvest().check(logging.getLogger("airbyte"), config)
+    year = str(datetime.now(timezone.utc).year)
+    [allocations], [balances] = (requests_to(harvest, f"/v2/pto/{name}") for name in ("allocations", "balances"))
+    assert (allocations, balances["year"]) == ({"year": year, "per_page": "1"}, year)
+
+
 def test_allocations_come_once_though_harvest_ignores_the_year(harvest: Harvest, config: dict[str, Any]) -> None:
     expected = tables(harvest)["pto_allocations"]
     rows = harvest.listed("pto_allocations")
@@ -145,6 +182,28 @@ def test_what_is_deleted_of_paid_time_off_is_told(harvest: Harvest, config: dict
         ("pto_holidays", calendar["entries"][0]["id"]),
         *(("pto_request_days", day["id"]) for day in request["request_days"]),
     }
+    assert story.verdicts == dict.fromkeys(gone, True)
+
+
+def test_what_moves_to_another_request_or_year_is_deleted_only_when_it_is_gone(
+    harvest: Harvest, config: dict[str, Any]
+) -> None:
+    story, names = Story(config), ["pto_requests", "pto_request_days", "pto_allocations", DELETED]
+    story.sync(names)
+    harvest.clock.advance(days=1)
+    before, after = [row for row in harvest.listed("pto_requests") if len(row["request_days"]) > 1][:2]
+    day, *rest = before["request_days"]
+    days, allocation = after["request_days"], harvest.listed("pto_allocations")[0]
+    harvest.update("pto_requests", before["id"], request_days=rest)
+    harvest.update("pto_requests", after["id"], request_days=[*days, day])
+    harvest.update("pto_allocations", allocation["id"], year=allocation["year"] - 1)
+    story.sync(names)
+    assert story.verdicts == {}
+    harvest.clock.advance(minutes=1)
+    harvest.update("pto_requests", after["id"], request_days=days)
+    harvest.delete("pto_allocations", allocation["id"])
+    story.sync(names)
+    gone = {("pto_request_days", day["id"]), ("pto_allocations", allocation["id"])}
     assert story.verdicts == dict.fromkeys(gone, True)
 
 
@@ -183,11 +242,11 @@ def test_a_balance_of_another_user_is_an_error(harvest: Harvest, config: dict[st
     assert "it was to be about the user" in error_of(sync(config, ["pto_balances"]), "pto_balances")
 
 
-@pytest.mark.parametrize("text", ["many", "nan", "1e999", ""])
+@pytest.mark.parametrize("value", ["many", "nan", "1e999", "", True, [1], {"days": 1}], ids=str)
 def test_a_number_that_is_none_fails_the_stream_and_no_other_row(
-    text: str, harvest: Harvest, config: dict[str, Any]
+    value: Any, harvest: Harvest, config: dict[str, Any]
 ) -> None:
-    balances = [{"pto_type": {"id": id_}, "year": 2026, "used_days": days} for id_, days in ((1, text), (2, "2.5"))]
+    balances = [{"pto_type": {"id": id_}, "year": 2026, "used_days": days} for id_, days in ((1, value), (2, "2.5"))]
     first = min(row["id"] for row in harvest.listed("users"))
     body = {
         "user": {"id": first, "name": ""},

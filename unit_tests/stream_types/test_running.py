@@ -39,7 +39,11 @@ def test_a_running_timer_has_its_hours_of_each_sync(harvest: Harvest, config: di
     assert_whole(harvest, *syncs, names=["time_entries"])
 
 
-def test_where_the_list_is_read_whole_its_timers_are_in_it(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("more", [{}, {"replication_start_date": "2020-01-01"}], ids=["whole", "from the start date"])
+def test_where_the_list_is_read_whole_its_timers_are_in_it(
+    more: dict[str, Any], harvest: Harvest, config: dict[str, Any]
+) -> None:
+    config = {**config, **more}
     first = sync(config, ["time_entries", DELETED])
     harvest.clock.advance(days=1)
     second = sync(config, ["time_entries", DELETED], first.state)
