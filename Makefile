@@ -16,7 +16,7 @@ help: ## Show what can be made
 demo: install ## Read a Harvest account (a made-up one, or yours: HARVEST_ACCESS_TOKEN=…) into DuckDB and look at it
 	@$(BIN)/python -m demo
 
-# Tests wait more than they reckon, so there are more of them at once than a small machine has cores.
+# Tests mostly wait, so more of them run at once than a small machine has cores.
 test: install ## Run all tests: unit_tests/ and integration_tests/
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
 

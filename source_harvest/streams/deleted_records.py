@@ -4,9 +4,9 @@ from source_harvest.stream_types.deletions import DeletedRecordsStream
 
 
 class DeletedRecords(DeletedRecordsStream):
-    """A record that Harvest no longer has, of a stream that is read beside this one, or one that came back.
+    """A record of another selected stream that was deleted in Harvest, or that came back.
 
-    Harvest tells nobody what was deleted: the connector finds out by comparing ids.
+    Harvest does not report deletions, so the connector compares ids.
     """
 
     primary_key = ["stream", "record_id"]

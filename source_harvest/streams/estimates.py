@@ -19,9 +19,9 @@ class Estimates(UpdatedSince):
 
 
 class EstimateLineItems(EmbeddedStream):
-    """A line of an estimate, as it stands in the estimate that was changed last. Unlike an invoice's it has no project.
+    """A line of an estimate, as of the estimate's last change. Unlike a line of an invoice, it has no project.
 
-    Harvest gives a line no time of its own and tells nobody of one that was removed.
+    A line has no timestamps of its own, and Harvest does not report lines that were removed.
     """
 
     parent = Estimates
@@ -34,7 +34,7 @@ class EstimateLineItems(EmbeddedStream):
 
 
 class EstimateMessages(ChangedParentsStream):
-    """A message that was sent about an estimate, or an event in its life.
+    """A message that was sent about an estimate, or an event, such as that it was accepted.
 
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-messages/
     """
@@ -47,7 +47,7 @@ class EstimateMessages(ChangedParentsStream):
 
 
 class EstimateItemCategories(UpdatedSince):
-    """A kind of line item. A line names its kind, and does not refer to it.
+    """A kind of line item. A line item has the name of its kind, not its id.
 
     https://help.getharvest.com/api-v2/estimates-api/estimates/estimate-item-categories/
     """

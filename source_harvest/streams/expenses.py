@@ -8,7 +8,7 @@ class Expenses(UpdatedSince):
 
     https://help.getharvest.com/api-v2/expenses-api/expenses/expenses/
 
-    Everybody may read expenses; Members see their own, Managers those of their teammates and projects too.
+    Everybody may read expenses. Members see their own, Managers also those of their teammates and projects.
     """
 
     is_suggested = True

@@ -10,7 +10,7 @@ class Invoices(UpdatedSince):
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoices/
 
-    Recording a payment moves its `updated_at`; what else does is known in part only.
+    A recorded payment changes its `updated_at`. What else changes it is only partly known.
     """
 
     is_suggested = True
@@ -23,9 +23,9 @@ class Invoices(UpdatedSince):
 
 
 class InvoiceLineItems(EmbeddedStream):
-    """A line of an invoice, as it stands in the invoice that was changed last.
+    """A line of an invoice, as of the invoice's last change.
 
-    Harvest gives a line no time of its own and tells nobody of one that was removed.
+    A line has no timestamps of its own, and Harvest does not report lines that were removed.
     """
 
     is_suggested = True
@@ -39,7 +39,7 @@ class InvoiceLineItems(EmbeddedStream):
 
 
 class InvoiceMessages(ChangedParentsStream):
-    """A message that was sent about an invoice, or an event in its life.
+    """A message that was sent about an invoice, or an event, such as that it was closed.
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-messages/
     """
@@ -66,7 +66,7 @@ class InvoicePayments(ChangedParentsStream):
 
 
 class InvoiceItemCategories(UpdatedSince):
-    """A kind of line item. A line names its kind, and does not refer to it.
+    """A kind of line item. A line item has the name of its kind, not its id.
 
     https://help.getharvest.com/api-v2/invoices-api/invoices/invoice-item-categories/
     """

@@ -1,6 +1,6 @@
-"""Paid time off: who may be off, who is, and when nobody or somebody works anyway.
+"""Paid time off: kinds of it, requests, holidays, work schedules, and what each person has.
 
-What is known of it is second hand (B150 to B164 of docs/harvest-behaviour.md).
+Harvest's own pages about it could not be read: see B150 to B164 of docs/harvest-behaviour.md.
 """
 
 from source_harvest.stream_types.either_envelope import EitherEnvelope
@@ -44,7 +44,7 @@ class PtoRequests(_PaidTimeOff, UpdatedSince):
 
 
 class PtoRequestDays(EmbeddedStream):
-    """A day, or part of one, of a request for time off, with the status of the request that was changed last."""
+    """A day, or part of one, of a request for time off, with the status of the request."""
 
     parent = PtoRequests
     parent_key = "pto_request_id"

@@ -46,10 +46,10 @@ class ProjectTasks(UpdatedSince):
 
 
 class UserProjects(JoinedStream):
-    """A user's place on a project, with the project's client and the rate that holds.
+    """A user's assignment to a project, with the project's client and the rate that applies.
 
-    The same assignments, under the same ids, as in `project_users`. Harvest's list per user shows the default rate of
-    the user where the assignment has none of its own (B125 of docs/harvest-behaviour.md); so does this.
+    The same assignments, under the same ids, as in `project_users`. As in Harvest's list for one user, the rate is the
+    default rate of the user if the assignment has none of its own (B125 of docs/harvest-behaviour.md).
     """
 
     foreign_keys = {"project_id": "projects", "user_id": "users", "client_id": "clients"}
@@ -76,8 +76,8 @@ class UserProjects(JoinedStream):
 class UserProjectTasks(JoinedStream):
     """A task that a user may track time for: each of a project's tasks for each of its users.
 
-    It is active while both assignments are, and changed when either did. Where a user is on a project twice, either
-    place counts.
+    It is active while both assignments are active, and changes when one of them does. If a user is assigned to a
+    project twice, one active assignment is enough.
     """
 
     primary_key = ["user_id", "project_task_id"]

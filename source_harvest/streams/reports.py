@@ -101,11 +101,11 @@ class ExpensesTeam(_ExpenseReport):
 
 
 class Uninvoiced(ReportStream):
-    """What of a period's time and expenses could still be invoiced, for every billable project.
+    """The time and expenses of a period that could still be invoiced, for every billable project.
 
     https://help.getharvest.com/api-v2/reports-api/reports/uninvoiced-report/
 
-    What is left of a fixed fee stands in each period, so these rows are not to be summed over periods.
+    What is left of a fixed fee is in each period, so do not sum these rows over periods.
     """
 
     resource = "reports/uninvoiced"

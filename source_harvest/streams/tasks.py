@@ -4,7 +4,7 @@ from source_harvest.stream_types.incremental import UpdatedSince
 
 
 class Tasks(UpdatedSince):
-    """A kind of work, of which projects use some.
+    """A kind of work that projects can use.
 
     https://help.getharvest.com/api-v2/tasks-api/tasks/tasks/
     """

@@ -9,7 +9,7 @@ class TimeEntries(RunningRows):
 
     https://help.getharvest.com/api-v2/timesheets-api/timesheets/time-entries/
 
-    Everybody may read time entries; Members see their own, Managers those of their teammates and projects too.
+    Everybody may read time entries. Members see their own, Managers also those of their teammates and projects.
     """
 
     is_suggested = True

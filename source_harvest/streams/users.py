@@ -15,7 +15,7 @@ class Users(UpdatedSince):
 
     https://help.getharvest.com/api-v2/users-api/users/users/
 
-    The flags are those that Harvest sent until 2022; today it sends `access_roles`, from which they follow.
+    Harvest sent flags such as `is_admin` until 2022. Today it sends `access_roles`, from which they are computed.
     """
 
     is_suggested = True
@@ -46,7 +46,7 @@ class _PerUserList(PerParentStream):
 
 
 class BillableRates(_PerUserList):
-    """What an hour of a user's is billed at, from a day on and up to another.
+    """What an hour of a user is billed at, from one day to another.
 
     https://help.getharvest.com/api-v2/users-api/users/billable-rates/
 
@@ -58,7 +58,7 @@ class BillableRates(_PerUserList):
 
 
 class CostRates(_PerUserList):
-    """What an hour of a user's costs the company, from a day on and up to another.
+    """What an hour of a user costs the company, from one day to another.
 
     https://help.getharvest.com/api-v2/users-api/users/cost-rates/
     """
