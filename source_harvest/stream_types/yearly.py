@@ -9,6 +9,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
+from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Row
 from source_harvest.api.timestamps import timestamp
@@ -38,6 +39,7 @@ class YearlyStream(HarvestStream):
         # With a start date no row of the other list matters, so only the newest are requested.
         self._list_since = timestamp(datetime.now(timezone.utc)) if self._start else None
         self._tracker: DeletionTracker | None = None
+        self._delivered = DeliveredRows(self.identity)
 
     @classmethod
     @override
@@ -91,7 +93,7 @@ class YearlyStream(HarvestStream):
             ids.update(row["id"] for row in rows)
             if self._tracker:
                 self._tracker.delivered_children(self.name, year, rows)
-            yield from self.odd_rows.records(rows, self._shape.record)
+            yield from self.odd_rows.records(self._delivered.new(rows), self._shape.record)
         if self._tracker and not doubts.is_set():
             self._tracker.visited_whole(self.name, year, ids)
         self.odd_rows.check()
