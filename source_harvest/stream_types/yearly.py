@@ -9,6 +9,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
+from source_harvest.api.delivered_rows import DeliveredRows
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.timestamps import Row, timestamp
 from source_harvest.state.deletion_tracker import TrackedStream
@@ -36,6 +37,7 @@ class YearlyStream(HarvestStream):
         self._first_year: int | None = self._start.year if self._start else None
         # With a start date no row of the other list matters, so only the newest are requested.
         self._list_since = timestamp(datetime.now(timezone.utc)) if self._start else None
+        self._delivered = DeliveredRows(self.identity)
 
     @classmethod
     @override
@@ -88,4 +90,4 @@ class YearlyStream(HarvestStream):
             for page in self.list_reader.new_pages(stream_slice, doubts.set)
         )
         for rows in progress.children(year, pages, doubts):
-            yield from self._shape.records(rows)
+            yield from self._shape.records(self._delivered.new(rows))

@@ -158,7 +158,12 @@ def test_check_asks_for_a_year_as_a_sync_does(harvest: Harvest, config: dict[str
     assert (allocations, balances["year"]) == ({"year": year, "per_page": "1"}, year)
 
 
-def test_allocations_come_once_though_harvest_ignores_the_year(harvest: Harvest, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("has_year", [True, False])
+def test_allocations_come_once_though_harvest_ignores_the_year(
+    has_year: bool, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    for row in [] if has_year else harvest.listed("pto_allocations"):
+        harvest.update("pto_allocations", row["id"], year=None)
     expected = tables(harvest)["pto_allocations"]
     rows = harvest.listed("pto_allocations")
     answer(harvest, "/pto/allocations", pto_allocations=rows, next_page=None, total_entries=len(rows))
