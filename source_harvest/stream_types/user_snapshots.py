@@ -110,7 +110,8 @@ class UserSnapshots(PerUserStream):
             raise ValueError(f"it was to be about the user {stream_slice['user_id']}")
         about = {"year": stream_slice["year"], **answer, "snapshot_date": stream_slice["day"]}
         for item in about.pop(self.embedded_in):
-            yield {**about, **{name: value for name, value in item.items() if value is not None or name not in about}}
+            fields = item if isinstance(item, dict) else {}  # a row without a key is odd, and takes no other with it
+            yield {**about, **{name: value for name, value in fields.items() if value is not None or name not in about}}
 
     @override
     def partition_done(self, stream_slice: Slice, progress: StreamProgress, began: datetime) -> None:

@@ -265,6 +265,18 @@ def test_a_number_that_is_none_fails_the_stream_and_no_other_row(
     assert [row["used_days"] for row in result.records("pto_balances") if row["user_id"] == first] == [2.5]
 
 
+@pytest.mark.parametrize("odd", [5, None, "x", [], {}], ids=str)
+def test_a_balance_that_is_none_fails_the_stream_and_no_other_row(
+    odd: Any, harvest: Harvest, config: dict[str, Any]
+) -> None:
+    first = min(row["id"] for row in harvest.listed("users"))
+    items = [odd, {"pto_type": {"id": 2}, "used_days": "2.5"}]
+    answer(harvest, "/pto/balances", times=1, user={"id": first, "name": ""}, year=2026, balances=items)
+    result = sync({**config, "num_workers": 1}, ["pto_balances"])
+    assert "1 rows cannot become records" in error_of(result, "pto_balances")
+    assert [row["used_days"] for row in result.records("pto_balances") if row["user_id"] == first] == [2.5]
+
+
 def test_syncs_of_several_days_make_a_history_of_balances(harvest: Harvest, config: dict[str, Any]) -> None:
     state, held, expected = None, {}, {}
     for day in ("2026-03-03", "2026-03-04", "2027-01-01"):
