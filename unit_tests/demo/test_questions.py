@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +13,14 @@ from demo.chart import utilisation_chart
 from demo.loader import Warehouse
 from demo.progress import ReadProgress
 from demo.show import WithoutTrailingBlanks, ask
+from source_harvest.stream_types import visits
+from testing.in_process import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from emulator import Harvest
 
 INTEGER, NUMBER, TEXT, YES = {"type": "integer"}, {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 DAY, MOMENT = {"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}
@@ -331,6 +336,21 @@ def test_progress_counts_requests_where_no_rows_came() -> None:
                 progress.show(message)
         assert progress.requests == 3
     assert [line.split() for line in shown(console)] == [["clients", "0", "rows", "3", "requests"]] * 2
+
+
+def test_progress_understands_the_lines_of_the_connectors_own_log(
+    harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "SECONDS_PER_LINE", 0)
+    caplog.set_level(logging.INFO)
+    sync(config, ["estimate_messages"])
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    with ReadProgress(console, 1) as progress:
+        for record in caplog.records:
+            progress.show({"type": "LOG", "log": {"level": "INFO", "message": record.getMessage()}})
+        assert progress.requests == len(harvest.requests)
+    estimates = len(harvest.listed("estimates"))
+    assert f"{estimates} of {estimates} requests" in "\n".join(shown(console))
 
 
 def test_a_stream_with_a_request_for_each_invoice_shows_its_requests_while_it_runs() -> None:
