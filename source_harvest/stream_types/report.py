@@ -32,8 +32,8 @@ logger = logging.getLogger("airbyte")
 DAYS = 10_000_000
 
 NOT_SHOWN = (
-    "Reports no longer show the user of these credentials some rows of earlier syncs. They keep their last numbers "
-    "and do not become zeros: what a user who is no Administrator does not see may still be there."
+    "Reports no longer show this user some rows of earlier syncs. These rows keep their last numbers and do not become "
+    "zeros, because they may still exist: only an Administrator sees all rows."
 )
 
 

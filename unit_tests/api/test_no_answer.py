@@ -17,7 +17,7 @@ from testing.waiting import LONGEST_WAIT
 
 pytestmark = pytest.mark.slow
 
-ADVICE = "see that api.harvestapp.com and id.getharvest.com can be reached from where the connector runs"
+ADVICE = "check that api.harvestapp.com and id.getharvest.com can be reached from where the connector runs"
 ACCOUNTS = {"accounts": [{"id": 1, "name": "Any", "product": "harvest"}]}
 
 

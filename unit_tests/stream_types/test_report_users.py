@@ -16,7 +16,7 @@ from testing.streams import REPORTS
 
 def told_of_rows_not_shown(caplog: pytest.LogCaptureFixture) -> int:
     """How many lines say that rows keep their last numbers."""
-    return sum("They keep their last numbers" in message for message in caplog.messages)
+    return sum("These rows keep their last numbers" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize("role", ["member", "manager"])
