@@ -43,6 +43,7 @@ def test_a_page_that_is_not_as_documented_once_is_asked_for_again(
     assert naps == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "body", "changed"),
     [

@@ -93,6 +93,7 @@ def test_an_answer_that_drips_is_given_up_and_asked_for_again(
     assert naps[:2] == [1, 2]
 
 
+@pytest.mark.slow
 def test_one_that_always_drips_fails_its_stream(naps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.1)
     dripping = Dripping("the body", times=1000)

@@ -111,6 +111,7 @@ def test_other_streams_are_read_while_reports_wait_out_a_429(harvest: Harvest, c
     assert max(later - earlier for earlier, later in pairwise(at)) < 5
 
 
+@pytest.mark.slow
 def test_no_more_connections_are_opened_than_there_are_workers(
     harvest: Harvest, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

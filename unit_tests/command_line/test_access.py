@@ -116,6 +116,7 @@ def test_a_module_that_is_switched_off_is_said_to_be(
     assert set(result.states) == set(STREAM_NAMES) - streams
 
 
+@pytest.mark.slow
 def test_the_company_is_asked_once_for_its_modules(harvest: Harvest, config: dict[str, Any]) -> None:
     harvest.modules.clear()
     sync(config, [name for name in STREAM_NAMES if name != "company"])

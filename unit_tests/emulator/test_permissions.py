@@ -108,6 +108,7 @@ OPENED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("permission", OPENED)
 def test_a_managers_permission_opens_its_lists_and_no_others(
     permission: str, harvest: Harvest, client_of: ClientOf

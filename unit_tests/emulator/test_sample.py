@@ -26,6 +26,7 @@ def content(harvest: Harvest) -> bytes:
     return orjson.dumps([lists, children], option=orjson.OPT_NON_STR_KEYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["xs", "s"])
 def test_the_same_seed_gives_the_same_bytes_also_after_work(size: str) -> None:
     one, other = Harvest(size, seed=7), Harvest(size, seed=7)

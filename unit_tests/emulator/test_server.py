@@ -145,6 +145,7 @@ def test_reports_have_a_limit_of_their_own(harvest: Harvest, client: Client) -> 
     assert client.answer("/clients").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_limit_ends_with_its_window(harvest: Harvest, client: Client) -> None:
     harvest.limits = True
     harvest.general_limit = (1, 1.5)  # seconds: longer than two answers take on a busy machine

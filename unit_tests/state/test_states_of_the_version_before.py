@@ -124,6 +124,7 @@ def test_the_known_ids_tell_what_was_deleted_since_and_nothing_twice(
     assert len(result.records(DELETED)) == len(gone)
 
 
+@pytest.mark.slow
 def test_a_record_that_was_deleted_and_is_back_is_told(
     harvest: Harvest, config: dict[str, Any], second_sync: dict[str, Table]
 ) -> None:

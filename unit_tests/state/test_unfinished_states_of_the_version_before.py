@@ -235,6 +235,7 @@ DELIVERED = {
 """The messages of the first thirty invoices, which `deleted_records` did not know yet."""
 
 
+@pytest.mark.slow
 def test_what_is_delivered_by_killed_visits_is_known_if_it_is_deleted(
     harvest: Harvest, config: dict[str, Any], invoices: list[int]
 ) -> None:
@@ -252,6 +253,7 @@ def test_what_is_delivered_by_killed_visits_is_known_if_it_is_deleted(
     assert [(row["stream"], row["record_id"]) for row in third.records(DELETED)] == [(MESSAGES, gone)]
 
 
+@pytest.mark.slow
 def test_what_was_delivered_before_the_first_visits_were_kept_is_known_if_it_is_deleted(
     harvest: Harvest, config: dict[str, Any], invoices: list[int]
 ) -> None:

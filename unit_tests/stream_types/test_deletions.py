@@ -167,6 +167,7 @@ def test_what_a_killed_sync_delivered_is_known_also_after_a_sync_without_looking
     assert message in story.said_to_be_deleted("invoice_messages")
 
 
+@pytest.mark.slow
 def test_states_of_many_visits_stay_small_whichever_of_them_fails(harvest: Harvest, config: dict[str, Any]) -> None:
     client = harvest.listed("clients")[0]["id"]
     for _ in range(250):
@@ -196,6 +197,7 @@ def test_a_deleted_record_is_a_row(harvest: Harvest, config: dict[str, Any]) -> 
     assert story.sync([*WITH_IDS, DELETED]).records(DELETED) == []
 
 
+@pytest.mark.slow
 def test_what_hangs_on_a_deleted_record_is_deleted_too(harvest: Harvest, config: dict[str, Any]) -> None:
     story = first_sync(harvest, config)
     invoice = next(
@@ -263,6 +265,7 @@ def test_a_list_that_cannot_be_read_tells_of_no_deletion(
     assert story.verdicts == {("clients", client): True}
 
 
+@pytest.mark.slow
 def test_a_list_whose_length_is_in_doubt_tells_of_no_deletion(harvest: Harvest, config: dict[str, Any]) -> None:
     story = first_sync(harvest, config)
     harvest.delete("contacts", harvest.listed("contacts")[0]["id"])
@@ -358,6 +361,7 @@ def test_lists_are_read_whole_no_more_often_than_wanted(
     assert ["updated_since" in query for query in requests_to(harvest, "/v2/clients")] == [not is_whole]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_what_a_user_sees_no_more_is_not_called_deleted(role: str, harvest: Harvest, config: dict[str, Any]) -> None:
     story = first_sync(harvest, config)

@@ -172,6 +172,7 @@ def test_only_what_is_known_to_be_gone_is_told_as_deleted(value: Any, gone: set[
     assert {row["record_id"] for row in second.records(DELETED)} == gone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "row_id", "field", "failing"),
     [

@@ -296,6 +296,7 @@ def test_syncs_of_several_days_make_a_history_of_balances(harvest: Harvest, conf
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_shown", [True, False], ids=["the company says so", "the company is silent"])
 @pytest.mark.parametrize("status", [403, 404])
 def test_where_the_module_is_off_check_says_beforehand_what_a_sync_says(

@@ -26,6 +26,7 @@ def test_a_first_sync_reads_each_period_from_that_of_the_first_entry_to_the_curr
     assert spans == periods(first_day(harvest, *lists), today(harvest), kind)
 
 
+@pytest.mark.slow
 def test_the_first_day_is_found_with_few_requests_for_one_entry_each(harvest: Harvest, config: dict[str, Any]) -> None:
     sync(config, REPORTS)
     for path in ("/v2/time_entries", "/v2/expenses"):

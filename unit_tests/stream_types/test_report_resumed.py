@@ -43,6 +43,7 @@ def test_a_period_that_was_current_when_it_was_read_is_read_again_by_the_sync_th
     assert len(spans) <= 2 + len(periods(changeable, date(2026, 4, 1), "month")) < 15
 
 
+@pytest.mark.slow
 def test_a_killed_sync_goes_on_with_the_periods_that_are_missing(harvest: Harvest, config: dict[str, Any]) -> None:
     whole = sync(config, ["time_clients"])
     everything = asked(harvest)
@@ -94,6 +95,7 @@ def test_a_killed_report_goes_on_beside_another_that_had_not_begun(
     assert len(asked(harvest)) < 0.7 * len(everything)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [["time_clients"], ["time_clients", "time_team"]])
 def test_a_killed_sync_that_goes_on_in_the_next_month_reads_that_month_too(
     names: list[str], harvest: Harvest, config: dict[str, Any]

@@ -57,6 +57,7 @@ def test_no_record_is_asked_for_where_nothing_is_wrong(harvest: Harvest, config:
     assert requests_like(harvest, "/[0-9]+$") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", BELOW_RECORDS)
 def test_a_passing_404_below_a_record_that_is_there_costs_no_row(
     stream: str, harvest: Harvest, config: dict[str, Any], caplog: pytest.LogCaptureFixture

@@ -98,6 +98,7 @@ def test_no_more_requests_are_under_way_at_once_than_there_are_workers(
     assert most == num_workers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stream", [stream for stream in STREAMS if stream.source_lists() == (stream,)], ids=stream_name
 )

@@ -110,6 +110,7 @@ def test_days_that_are_read_anew_are_not_taken_for_those_of_an_earlier_attempt(
     assert_whole(harvest, first, second, third, names=["invoices"])
 
 
+@pytest.mark.slow
 def test_what_changed_since_the_first_attempt_is_caught_up_with(harvest: Harvest, config: dict[str, Any]) -> None:
     """Among it an entry that moved from a day not yet read to one that had been."""
     harvest.page_size_cap = 5

@@ -72,6 +72,7 @@ def listed(harvest: Harvest) -> set[int]:
     return {row["id"] for row in harvest.listed("time_entries")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 8])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_a_first_read_finds_every_row_whatever_the_order(
