@@ -19,9 +19,9 @@ from source_harvest.stream_types.odd_rows import is_in_no_row
 
 
 def id_of(row: Row, reference: str) -> int | None:
-    """The id of the nested object `reference`; None if there is none."""
+    """The id of the nested object `reference`, or else of the flat `reference_id`; None if there is none."""
     found = row.get(reference)
-    id_ = found.get("id") if isinstance(found, dict) else None
+    id_ = found.get("id") if isinstance(found, dict) else row.get(f"{reference}_id")
     return id_ if type(id_) is int else None
 
 

@@ -111,6 +111,19 @@ def test_assignments_that_may_not_be_whole_are_an_error(
     assert len(naps) == 5
 
 
+def test_ids_come_into_all_tables_also_where_harvest_sends_them_flat(harvest: Harvest, config: dict[str, Any]) -> None:
+    expected = sync(config, ["pto_requests", "pto_request_days"])
+    names = ("user", "pto_type", "reviewer")
+    rows = [dict(row) for row in harvest.listed("pto_requests")]
+    for row in rows:
+        row.update({f"{name}_id": (row.pop(name) or {}).get("id") for name in names})
+    answer(harvest, "/pto/requests", pto_requests=rows, total_entries=len(rows), next_page=None)
+    result = sync(config, ["pto_requests", "pto_request_days"])
+    assert result.records("pto_request_days") == expected.records("pto_request_days") != []
+    nested = [{**row, **dict.fromkeys(names)} for row in expected.records("pto_requests")]
+    assert [{**row, **dict.fromkeys(names)} for row in result.records("pto_requests")] == nested
+
+
 def test_a_calendar_that_holds_fewer_holidays_than_it_counts_is_incomplete(
     harvest: Harvest, config: dict[str, Any]
 ) -> None:
