@@ -234,6 +234,23 @@ def test_a_signal_ends_the_connector_while_it_is_still_being_loaded(account: Acc
         assert b"Traceback" not in child.stderr.read()
 
 
+def test_a_signal_ends_the_connector_whichever_of_its_threads_gets_it(account: Account) -> None:
+    """The system chooses the thread; here all but the main one may get it."""
+    program = (
+        "import signal; from source_harvest import run\n"
+        "wait = run.Output.end_by_signal\n"
+        "def elsewhere(*arguments):\n"
+        "    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+        "    wait(*arguments)\n"
+        "run.Output.end_by_signal = elsewhere\n"
+        "run.run()"
+    )
+    with started([sys.executable, "-c", program, *account.command("read")[3:]]) as (child, read):
+        assert os.read(read, 1)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=LONGEST_WAIT) == -signal.SIGTERM
+
+
 ANSWERS = {"spec": b'{"type":"SPEC"', "check": b'{"type":"CONNECTION_STATUS"', "discover": b'{"type":"CATALOG"'}
 
 

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from queue import SimpleQueue
 from threading import Event, Lock, Thread, local
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -56,8 +55,8 @@ class Output:
         self._clean_up = clean_up
         self._holds_logs = holds_logs
         self._lock = Lock()
-        self._asked: SimpleQueue[int] = SimpleQueue()
         self._signal: int | None = None
+        self._wakes, self._woken_by = os.pipe()
         self._moved_at = 0.0
         self._has_answered = False
 
@@ -66,6 +65,9 @@ class Output:
         if sys.__stdout__ is None:  # the descriptor may belong to another file or a socket by now
             self._fail(OSError(errno.EBADF, "it is closed"))
         sys.stdout = sys.__stdout__ = Text(self)  # type: ignore[misc, assignment]
+        # A byte for each signal, as any thread may receive it: only in the main thread would it end a wait for a lock.
+        os.set_blocking(self._woken_by, False)
+        signal.set_wakeup_fd(self._woken_by, warn_on_full_buffer=False)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._ask_to_end)
@@ -109,7 +111,9 @@ class Output:
 
     def end_by_signal(self, command: Thread) -> NoReturn:
         """Waits for a signal while the `command` runs, then ends the process by that signal."""
-        number = self._asked.get()
+        while self._signal is None:
+            os.read(self._wakes, 1)
+        number = self._signal
         self._moved_at = time.monotonic()
         while not self._lock.acquire(timeout=SECONDS_BETWEEN_LOOKS):
             if time.monotonic() - self._moved_at > PATIENCE:
@@ -127,7 +131,6 @@ class Output:
 
     def _ask_to_end(self, number: int, _: FrameType | None) -> None:
         self._signal = self._signal or number
-        self._asked.put(number)
 
     def _die(self, number: int) -> NoReturn:
         with suppress(OSError):
