@@ -357,7 +357,8 @@ class Story:
     def disturbed_sync(self, names: list[str]) -> None:
         """A sync in which anything may happen."""
         chance, harvest = self.chance, self.harvest
-        harvest.page_size_cap = chance.choice([1, 2, 3, 5, 8, 13, 21, 50])
+        # Not pages of one row: by more than 20 of them a list may grow meanwhile, and would count as endless.
+        harvest.page_size_cap = chance.choice([2, 2, 3, 5, 8, 13, 21, 50])
         busy = chance.choice([0, 0.02, 0.1, 0.4])
 
         def meddle(_: object) -> None:
