@@ -87,9 +87,7 @@ class HarvestErrorHandler(ErrorHandler):
         rule = rule_for(response.status_code)
         if rule.failure_type is FailureType.transient_error:
             return _retry(not_read(self._place, said, rule))
-        advice = rule.advice.format(name=self._place.name, readable_by=self._place.readable_by)
-        message = f"{said} to the request for {self._place.name}. {advice}"
-        raise HarvestError(message, rule.failure_type, response.status_code, said)
+        raise refused(self._place, response.status_code, said)
 
     def _success(self, response: requests.Response) -> ErrorResolution:
         try:
@@ -105,6 +103,13 @@ class HarvestErrorHandler(ErrorHandler):
         if rule is NOT_ANSWERED:
             self._no_answer.note(failure)
         return _retry(failure)
+
+
+def refused(place: Place, status: int, said: str, whose: str = "") -> HarvestError:
+    """The error for a status that no further try changes. `said` are Harvest's words."""
+    rule = rule_for(status)
+    advice = rule.advice.format(name=place.name, readable_by=place.readable_by)
+    return HarvestError(f"{said} to the request for {place.name}{whose}. {advice}", rule.failure_type, status, said)
 
 
 def _retry(failure: HarvestError) -> ErrorResolution:

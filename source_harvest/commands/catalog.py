@@ -24,12 +24,11 @@ def configured_catalog(
     read whole each time to replace their tables. Raises a config `HarvestError` for a name that no stream has.
     """
     known = {stream.name: stream for stream in streams}
+    advice = f"Name streams of these, after --streams: {', '.join(known)}."
     if names is not None and not names:
-        raise config_error(f"No stream is named. Name streams of these, after --streams: {', '.join(known)}.")
+        raise config_error(f"No stream is named. {advice}")
     if unknown := [redacted(name, SHOWN_LENGTH) for name in names or () if name not in known][:MOST_NAMED]:
-        raise config_error(
-            f"There is no stream {', '.join(unknown)}. Name streams of these, after --streams: {', '.join(known)}."
-        )
+        raise config_error(f"There is no stream {', '.join(unknown)}. {advice}")
     chosen = [stream for name, stream in known.items() if names is None or name in names]
     return ConfiguredAirbyteCatalog([_configured(stream.as_airbyte_stream(), full_refresh) for stream in chosen])
 

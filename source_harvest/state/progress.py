@@ -66,10 +66,10 @@ class StreamProgress:
     _lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
-        last, self.start = self.stream_state, self.stream.start
+        last, start = self.stream_state, self.stream.start
         if last.cursor and not last.account:  # another connector's state does not give its start date
-            self.stream_state = replace(last, start=self.start)
-        elif not last.reaches_back_to(self.start):
+            self.stream_state = replace(last, start=start)
+        elif not last.reaches_back_to(start):
             logger.info("%s: the start date was %s and is earlier now, so all is read", self.stream.name, last.start)
             self.stream_state = StreamState(account=last.account)
 
@@ -101,15 +101,15 @@ class StreamProgress:
     @property
     def since(self) -> str | None:
         """The earliest change to read; None for everything."""
-        return max(filter(None, (self.stream.since(self.stream_state), self.start)), default=None)
+        return max(filter(None, (self.stream.since(self.stream_state), self.stream.start)), default=None)
 
     @property
     def complete_from(self) -> str | None:
         """The earliest change that will have been delivered after a complete read; None for every change."""
         if self.stream.minds_start_date:
             return None
-        since = self.stream.since(self.stream_state)
-        return self.stream_state.start if since and since >= (self.start or since) else self.start
+        since, start = self.stream.since(self.stream_state), self.stream.start
+        return self.stream_state.start if since and since >= (start or since) else start
 
     @property
     def is_first_read(self) -> bool:

@@ -159,9 +159,7 @@ class ReportStream(DayStream):
         as its numbers may still change. Periods without any entries are skipped.
         """
         today, last = self.today(began), progress.stream_state
-        self._start = (
-            self._calendar.period_of(date.fromisoformat(progress.start[:10])).first if progress.start else None
-        )
+        self._start = self._calendar.period_of(date.fromisoformat(self.start[:10])).first if self.start else None
         unread = self._unread(began, was_read=last.cursor is not None)
         self._gaps_now = self._left_out(unread, began, is_likely=last.cursor is not None)
         read = common([self._settled(last.cursor)], missing(unread)) if last.cursor else []

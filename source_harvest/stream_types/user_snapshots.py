@@ -10,17 +10,16 @@ from threading import Lock
 from typing import ClassVar
 
 import requests
-from airbyte_cdk.models import FailureType
 from typing_extensions import override
 
 from source_harvest.api.account import HarvestAccount
 from source_harvest.api.either_envelope import with_ids
-from source_harvest.api.error_rules import rule_for
+from source_harvest.api.error_handler import refused
 from source_harvest.api.list_reader import Slice
 from source_harvest.api.pages import Page
 from source_harvest.api.session import object_of
 from source_harvest.api.timestamps import Row
-from source_harvest.errors import HarvestError, Place
+from source_harvest.errors import Place
 from source_harvest.state.progress import StreamProgress
 from source_harvest.stream_types.base import HarvestStream
 from source_harvest.stream_types.per_user import PerUserStream, SignedInUser
@@ -126,11 +125,8 @@ class UserSnapshots(PerUserStream):
         user_id, status = min(self._refused.items())
         if len(self._refused) == len(self._ids):
             place = super().place
-            said, advice = f"Harvest answered {status}", rule_for(status).advice
-            message = f"{said} to the request for {place.name} of every user. {advice}"
             with self._account.explained(place):
-                text = message.format(name=place.name, readable_by=place.readable_by)
-                raise HarvestError(text, FailureType.config_error, status, said)
+                raise refused(place, status, f"Harvest answered {status}", " of every user")
         logger.warning(
             "%s: Harvest refused to answer for %d of %d users, who are left out (the first: user %d, status %d)",
             *(self.name, len(self._refused), len(self._ids), user_id, status),

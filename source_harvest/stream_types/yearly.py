@@ -68,8 +68,9 @@ class YearlyStream(HarvestStream):
     @override
     def partitions(self, progress: StreamProgress, began: datetime) -> Iterator[Slice]:
         this_year = began.year
-        earliest = self._first_year if self._start else this_year - MOST_YEARS_BACK
-        first = max(self._first_year or this_year, earliest or this_year)
+        first = self._first_year or this_year
+        if not self._start:
+            first = max(first, this_year - MOST_YEARS_BACK)
         for year in range(min(first, this_year), this_year + 2):
             yield {"year": year}
 
